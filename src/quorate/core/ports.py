@@ -1,0 +1,64 @@
+"""What the rules ask of the outside world. Adapters satisfy these protocols; they never import the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+Path = tuple[int, ...]
+"""A node of a service's checkpoint tree: () is the root, (3,) its fourth child, (3, 7) a child of that."""
+
+
+class Context(NamedTuple):
+    """All that a service sees of the outside world while it executes one operation.
+
+    Equal at every correct replica, so a service that uses nothing else is deterministic.
+    """
+
+    client: bytes
+    """The client's public key, 32 bytes."""
+    time: int
+    """Agreed time in microseconds since 1970; strictly increases from batch to batch."""
+    seed: bytes
+    """32 bytes derived from the order of execution: equal everywhere, but predictable and biasable.
+    Never for secrets or lotteries."""
+    sequence_number: int
+    """The sequence number of the batch that the operation is part of."""
+
+
+class Service(Protocol):
+    """A deterministic state machine. Calls come one at a time, from one thread.
+
+    Equal operations with equal contexts, applied in equal order to equal states, give equal results, equal
+    states and equal checkpoint digests at every replica. Iterate no sets, use no clock, no randomness and no
+    floats whose results differ between machines. `quorate.services.conformance` checks a service.
+    """
+
+    def execute(self, operation: bytes, context: Context) -> bytes:
+        """Apply *operation* and return its result. Bad input gets a result that says so, never an exception:
+        an exception is a defect of the service, and the client is told no more than that."""
+
+    def query(self, operation: bytes, context: Context) -> bytes | None:
+        """The result of *operation* on the present state, which stays as it is.
+
+        None when the operation writes, or when its answer depends on the time or the seed: such an operation
+        has to be ordered."""
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Freeze the present state under *sequence_number* until it is released; return its 32-byte digest.
+
+        The digest covers the canonical contents: equal contents give equal digests, whatever their history."""
+
+    def release(self, sequence_number: int) -> None:
+        """Forget all checkpoints below *sequence_number*."""
+
+    def fetch(self, sequence_number: int, path: Path) -> bytes | None:
+        """The bytes of one node of a held checkpoint's tree: an inner node is the concatenation of its children's
+        32-byte digests, a leaf its canonical contents. None when the checkpoint or the path is not held."""
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Replace the contents of the given leaves, keep the others, forget all held checkpoints, and hold the
+        result as the checkpoint *sequence_number*. The caller has verified every leaf against the root."""
+
+    def next_deadline(self) -> int | None:
+        """The agreed time at which the service wants a tick (a key expires), None when it waits for nothing."""
