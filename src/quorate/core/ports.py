@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from quorate.messages.codec import Envelope
+from quorate.messages.protocol import Message
+
 Path = tuple[int, ...]
 """A node of a service's checkpoint tree: () is the root, (3,) its fourth child, (3, 7) a child of that."""
 
@@ -62,3 +65,21 @@ class Service(Protocol):
 
     def next_deadline(self) -> int | None:
         """The agreed time at which the service wants a tick (a key expires), None when it waits for nothing."""
+
+
+class Opened(NamedTuple):
+    """A frame whose authentication holds: its sender is the replica or client that the message names."""
+
+    message: Message
+    envelope: Envelope
+    frame: bytes
+
+
+class Authenticator(Protocol):
+    """Seals own messages and opens others', by the cluster's policy (which type is signed, which has MACs). Pure."""
+
+    def seal(self, message: Message, attachments: tuple[bytes, ...] = (), receiver: int | None = None) -> bytes:
+        """The frame of an own message. `receiver` is needed where one MAC for one replica is the policy."""
+
+    def open(self, frame: bytes) -> Opened:
+        """Check a frame. Raises MalformedMessage or AuthenticationFailed."""

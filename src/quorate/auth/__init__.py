@@ -1,0 +1,1 @@
+"""Who said it: keys, signatures and authenticators."""

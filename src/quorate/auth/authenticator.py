@@ -1,0 +1,233 @@
+"""Sealing and opening frames by the cluster's policy (architecture: which message is signed, which has MACs).
+
+A MAC is keyed BLAKE2b over the message's bytes; its key is bound to the cluster, the incarnation, the sender and the
+receiver, and the bytes name the message's type, so nothing replays across any of them. A signature covers the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import Any, Final
+
+from quorate.auth.keys import KeyPair, PublicKey, session_key
+from quorate.config import ClusterConfiguration
+from quorate.core.ports import Opened
+from quorate.errors import AuthenticationFailed
+from quorate.messages.codec import Envelope, decode, decode_envelope, encode, encode_envelope
+from quorate.messages.protocol import (
+    Batches,
+    Checkpoint,
+    Commit,
+    Decided,
+    FetchBatches,
+    Inspect,
+    Inspection,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Reply,
+    Request,
+    Status,
+    ViewChange,
+)
+
+MAC_BYTES: Final = 16
+KNOWN_CLIENTS_MAX: Final = 4096
+"""Session and public keys of clients kept ready; beyond it the oldest is derived anew."""
+
+
+class Scheme(Enum):
+    """How a type of message is authenticated."""
+
+    SIGNATURE = auto()
+    VECTOR = auto()
+    """An authenticator: one MAC for each replica (OSDI'99 5.2)."""
+    SINGLE = auto()
+    """One MAC, for one receiver."""
+
+
+def policy_of(configuration: ClusterConfiguration) -> dict[type, Scheme]:
+    """The scheme of every message type under the cluster's settings."""
+    signs_requests = configuration.settings.request_authentication == "signature"
+    signs_everything = configuration.settings.replica_authentication == "signature"
+    voted = Scheme.SIGNATURE if signs_everything else Scheme.VECTOR
+    direct = Scheme.SIGNATURE if signs_everything else Scheme.SINGLE
+    return {
+        Request: Scheme.SIGNATURE if signs_requests or signs_everything else Scheme.VECTOR,
+        PrePrepare: voted,
+        Prepare: voted,
+        Commit: voted,
+        Status: voted,
+        Reply: direct,
+        Decided: direct,
+        FetchBatches: direct,
+        Batches: direct,
+        Checkpoint: Scheme.SIGNATURE,
+        ViewChange: Scheme.SIGNATURE,
+        NewView: Scheme.SIGNATURE,
+        Inspect: Scheme.SINGLE,
+        Inspection: Scheme.SINGLE,
+    }
+
+
+def _mac(key: bytes, payload: bytes) -> bytes:
+    return blake2b(payload, key=key, digest_size=MAC_BYTES).digest()
+
+
+class _Keys:
+    """What one member shares with each other member. Keys are derived once; those of clients in a bounded table."""
+
+    def __init__(self, key_pair: KeyPair, configuration: ClusterConfiguration) -> None:
+        self.key_pair = key_pair
+        self.domain = configuration.domain()
+        self.replica_keys = [bytes.fromhex(member.public_key) for member in configuration.replicas]
+        self.replica_verifiers = [PublicKey(key) for key in self.replica_keys]
+        own = key_pair.public_key
+        self.to_replicas = [b"" if key == own else self._derive(own, key, key) for key in self.replica_keys]
+        self.from_replicas = [b"" if key == own else self._derive(key, own, key) for key in self.replica_keys]
+        self._client_verifiers: dict[bytes, PublicKey] = {}
+        self._client_keys: dict[bytes, tuple[bytes, bytes]] = {}
+
+    def _derive(self, sender: bytes, receiver: bytes, other: bytes) -> bytes:
+        return session_key(self.key_pair.agree(other), self.domain, sender, receiver)
+
+    def client_verifier(self, public_key: bytes) -> PublicKey:
+        """What checks a client's signatures."""
+        known = self._client_verifiers.get(public_key)
+        if known is None:
+            known = PublicKey(public_key)
+            _make_room(self._client_verifiers)
+            self._client_verifiers[public_key] = known
+        return known
+
+    def client_keys(self, public_key: bytes) -> tuple[bytes, bytes]:
+        """The key for what a client sends here, and the key for what is sent to it."""
+        known = self._client_keys.get(public_key)
+        if known is None:
+            own = self.key_pair.public_key
+            known = (self._derive(public_key, own, public_key), self._derive(own, public_key, public_key))
+            _make_room(self._client_keys)
+            self._client_keys[public_key] = known
+        return known
+
+
+def _make_room(table: dict[bytes, Any]) -> None:
+    if len(table) >= KNOWN_CLIENTS_MAX:
+        del table[next(iter(table))]
+
+
+class ReplicaAuthenticator:
+    """Seals and opens the frames of one replica."""
+
+    def __init__(self, replica_id: int, key_pair: KeyPair, configuration: ClusterConfiguration) -> None:
+        self.replica_id = replica_id
+        self._keys = _Keys(key_pair, configuration)
+        self._policy = policy_of(configuration)
+        self._openers: dict[Scheme, Callable[[Message, Envelope], bool]] = {
+            Scheme.SIGNATURE: self._has_signature,
+            Scheme.VECTOR: self._has_mac_in_vector,
+            Scheme.SINGLE: self._has_single_mac,
+        }
+
+    def seal(self, message: Message, attachments: tuple[bytes, ...] = (), receiver: int | None = None) -> bytes:
+        """The frame of an own message (see `core.ports.Authenticator`)."""
+        payload = encode(message)
+        scheme = self._policy[type(message)]
+        if scheme is Scheme.VECTOR:
+            authentication = _vector(self._keys.to_replicas, payload)
+        elif scheme is Scheme.SIGNATURE:
+            authentication = self._keys.key_pair.sign(self._keys.domain + payload)
+        elif isinstance(message, Reply):
+            authentication = _mac(self._keys.client_keys(message.client)[1], payload)
+        elif receiver is not None:
+            authentication = _mac(self._keys.to_replicas[receiver], payload)
+        else:
+            raise ValueError(f"{type(message).__name__} is sealed for one receiver: name it")
+        return encode_envelope(Envelope(payload, authentication, attachments))
+
+    def seal_inspection(self, inspection: Inspection, client: bytes) -> bytes:
+        """The frame of an answer to INSPECT."""
+        payload = encode(inspection)
+        return encode_envelope(Envelope(payload, _mac(self._keys.client_keys(client)[1], payload)))
+
+    def open(self, frame: bytes) -> Opened:
+        """Check a frame (see `core.ports.Authenticator`)."""
+        envelope = decode_envelope(frame)
+        message = decode(envelope.payload)
+        if not self._openers[self._policy[type(message)]](message, envelope):
+            raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
+        return Opened(message, envelope, frame)
+
+    def _has_signature(self, message: Message, envelope: Envelope) -> bool:
+        signed = self._keys.domain + envelope.payload
+        if isinstance(message, Request | Inspect):
+            return self._keys.client_verifier(message.client).verify(signed, envelope.authentication)
+        if message.replica >= len(self._keys.replica_verifiers):
+            return False
+        return self._keys.replica_verifiers[message.replica].verify(signed, envelope.authentication)
+
+    def _key_from(self, message: Message) -> bytes:
+        if isinstance(message, Request | Inspect):
+            return self._keys.client_keys(message.client)[0]
+        if message.replica >= len(self._keys.from_replicas):
+            return b""
+        return self._keys.from_replicas[message.replica]
+
+    def _has_mac_in_vector(self, message: Message, envelope: Envelope) -> bool:
+        at = self.replica_id * MAC_BYTES
+        return self._matches(message, envelope, envelope.authentication[at : at + MAC_BYTES])
+
+    def _has_single_mac(self, message: Message, envelope: Envelope) -> bool:
+        return self._matches(message, envelope, envelope.authentication)
+
+    def _matches(self, message: Message, envelope: Envelope, mac: bytes) -> bool:
+        key = self._key_from(message)
+        # There is no key for messages in the own name: nobody else may send them here.
+        return bool(key) and compare_digest(_mac(key, envelope.payload), mac)
+
+
+class ClientAuthenticator:
+    """Seals a client's requests and opens the replies to it."""
+
+    def __init__(self, key_pair: KeyPair, configuration: ClusterConfiguration) -> None:
+        self.client_id = key_pair.public_key
+        self._keys = _Keys(key_pair, configuration)
+        self._policy = policy_of(configuration)
+
+    def seal(self, request: Request) -> bytes:
+        """The frame of a request, for all replicas."""
+        payload = encode(request)
+        if self._policy[Request] is Scheme.SIGNATURE:
+            authentication = self._keys.key_pair.sign(self._keys.domain + payload)
+        else:
+            authentication = _vector(self._keys.to_replicas, payload)
+        return encode_envelope(Envelope(payload, authentication))
+
+    def seal_inspect(self, inspect: Inspect, receiver: int) -> bytes:
+        """The frame of an INSPECT to one replica."""
+        payload = encode(inspect)
+        return encode_envelope(Envelope(payload, _mac(self._keys.to_replicas[receiver], payload)))
+
+    def open(self, frame: bytes) -> Reply | Inspection:
+        """Check a reply or an inspection. Raises MalformedMessage or AuthenticationFailed."""
+        envelope = decode_envelope(frame)
+        message = decode(envelope.payload)
+        if not isinstance(message, Reply | Inspection) or message.replica >= len(self._keys.from_replicas):
+            raise AuthenticationFailed(f"{type(message).__name__} is not for a client")
+        if self._policy[type(message)] is Scheme.SIGNATURE:
+            verifier = self._keys.replica_verifiers[message.replica]
+            authentic = verifier.verify(self._keys.domain + envelope.payload, envelope.authentication)
+        else:
+            mac = _mac(self._keys.from_replicas[message.replica], envelope.payload)
+            authentic = compare_digest(mac, envelope.authentication)
+        if not authentic or (isinstance(message, Reply) and message.client != self.client_id):
+            raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
+        return message
+
+
+def _vector(keys: list[bytes], payload: bytes) -> bytes:
+    return b"".join(_mac(key, payload) if key else bytes(MAC_BYTES) for key in keys)

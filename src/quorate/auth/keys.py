@@ -1,0 +1,66 @@
+"""Key pairs and what is derived from them. One Ed25519 pair names a member; its X25519 form agrees session keys."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+import nacl.exceptions
+import nacl.signing
+from nacl.bindings import (
+    crypto_scalarmult,
+    crypto_sign_ed25519_pk_to_curve25519,
+    crypto_sign_ed25519_sk_to_curve25519,
+)
+
+from quorate.errors import AuthenticationFailed, ConfigurationError
+
+SEED_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+
+
+class KeyPair:
+    """A member's private key. Never printed, never sent."""
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != SEED_BYTES:
+            raise ConfigurationError(f"a private key has {SEED_BYTES} bytes, not {len(seed)}: restore it from its copy")
+        self._signing_key = nacl.signing.SigningKey(seed)
+        self.public_key: Final = bytes(self._signing_key.verify_key)
+        self._exchange_key = crypto_sign_ed25519_sk_to_curve25519(seed + self.public_key)
+
+    def __repr__(self) -> str:
+        return f"KeyPair({self.public_key.hex()[:8]}…)"
+
+    def sign(self, data: bytes) -> bytes:
+        """The Ed25519 signature of *data*, 64 bytes; deterministic."""
+        return self._signing_key.sign(data).signature
+
+    def agree(self, public_key: bytes) -> bytes:
+        """The 32-byte secret shared with the holder of *public_key* (X25519)."""
+        try:
+            return crypto_scalarmult(self._exchange_key, crypto_sign_ed25519_pk_to_curve25519(public_key))
+        except (nacl.exceptions.CryptoError, RuntimeError) as error:
+            raise AuthenticationFailed(f"{public_key.hex()[:8]}… is not a usable public key: {error}") from None
+
+
+class PublicKey:
+    """Verifies the signatures of one member."""
+
+    def __init__(self, data: bytes) -> None:
+        self._verify_key = nacl.signing.VerifyKey(data)
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Whether *signature* is that member's signature of *data*."""
+        if len(signature) != SIGNATURE_BYTES:
+            return False
+        try:
+            self._verify_key.verify(data, signature)
+        except nacl.exceptions.BadSignatureError:
+            return False
+        return True
+
+
+def session_key(secret: bytes, domain: bytes, sender: bytes, receiver: bytes) -> bytes:
+    """The MAC key for what *sender* sends to *receiver* (both public keys) in one cluster and incarnation."""
+    return blake2b(domain + sender + receiver, key=secret, digest_size=32, person=b"quorate session").digest()

@@ -1,0 +1,101 @@
+"""A cluster's configuration: who its members are and how they behave. Equal at every member; validated when built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from quorate.errors import ConfigurationError
+from quorate.messages.protocol import REPLICAS_MAX, WINDOW_MAX
+
+FORMAT: Final = 1
+"""The version of the configuration file. A newer one is refused."""
+
+HexKey = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the protocol is run. One value for the whole cluster; durations in milliseconds, sizes in bytes."""
+
+    checkpoint_interval: Annotated[int, Meta(ge=1, le=WINDOW_MAX // 2)] = 128
+    """K: a checkpoint every K sequence numbers. The window between the watermarks is L = 2K."""
+    request_authentication: Literal["signature", "mac"] = "signature"
+    """`signature` ends the Big-MAC attack (C1, C2); `mac` is the paper's speed."""
+    replica_authentication: Literal["mac", "signature"] = "mac"
+    """`mac`: authenticators in the normal case. `signature`: everything is signed, and P carries certificates."""
+    view_change_timeout_ms: Annotated[int, Meta(ge=1)] = 1000
+    view_change_timeout_max_ms: Annotated[int, Meta(ge=1)] = 60_000
+    status_interval_ms: Annotated[int, Meta(ge=1)] = 100
+    """How often a replica that lacks something says so; one that lacks nothing says so ten times less often."""
+    clock_skew_ms: Annotated[int, Meta(ge=1)] = 5000
+    """How far ahead of a backup's clock a proposed time may be, or behind it for a timeout."""
+    batch_requests_max: Annotated[int, Meta(ge=1, le=1024)] = 256
+    batch_bytes_max: Annotated[int, Meta(ge=1024)] = 4 << 20
+    request_bytes_max: Annotated[int, Meta(ge=1024)] = 2 << 20
+    batches_in_flight: Annotated[int, Meta(ge=1)] = 4
+    """How many batches the primary orders at once; what arrives meanwhile waits for the next."""
+    waiting_requests_max: Annotated[int, Meta(ge=16)] = 8192
+    sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
+    durability: Literal["memory"] = "memory"
+    """Where votes are kept. In memory a restarted replica has lost its votes and stays silent."""
+
+    @property
+    def window(self) -> int:
+        """L, the number of sequence numbers between the watermarks (facts 1.5: twice K)."""
+        return 2 * self.checkpoint_interval
+
+
+class Member(Struct, frozen=True, forbid_unknown_fields=True):
+    """One replica: where it listens and the key that it is known by."""
+
+    host: str
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    public_key: HexKey
+
+
+class ClientEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """One client that may use the service."""
+
+    name: str
+    public_key: HexKey
+
+
+class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
+    """The members of a cluster, in the order of their ids, and its settings."""
+
+    cluster_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    incarnation: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    """New whenever the cluster starts from an empty state, so that nothing replays across histories."""
+    service: str
+    """The service that is replicated: `redis`, `counter`, or `module:Class`."""
+    replicas: tuple[Member, ...]
+    clients: tuple[ClientEntry, ...]
+    settings: Settings = Settings()
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ConfigurationError(
+                f"the configuration has format {self.format}; this version of Quorate reads format {FORMAT}: "
+                "use the version that wrote it"
+            )
+        if not 1 <= len(self.replicas) <= REPLICAS_MAX:
+            raise ConfigurationError(f"a cluster has 1 to {REPLICAS_MAX} replicas, not {len(self.replicas)}")
+        keys = [member.public_key for member in self.replicas] + [client.public_key for client in self.clients]
+        if len(set(keys)) != len(keys):
+            raise ConfigurationError("two members share a public key; give every replica and client a key of its own")
+        settings = self.settings
+        if settings.batch_bytes_max < settings.request_bytes_max:
+            raise ConfigurationError("batch_bytes_max must be at least request_bytes_max")
+        if settings.view_change_timeout_max_ms < settings.view_change_timeout_ms:
+            raise ConfigurationError("view_change_timeout_max_ms must be at least view_change_timeout_ms")
+
+    @property
+    def replica_count(self) -> int:
+        """n."""
+        return len(self.replicas)
+
+    def domain(self) -> bytes:
+        """What every signature and session key of this history covers: the cluster and its incarnation."""
+        return bytes.fromhex(self.cluster_id) + bytes.fromhex(self.incarnation)

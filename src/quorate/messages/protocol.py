@@ -1,0 +1,247 @@
+"""The messages of PBFT (Castro and Liskov, OSDI'99 section 4; OSDI'00 for the P and Q sets).
+
+Every message is a frozen struct, encoded as a msgpack array that starts with its type's number. Every field has
+bounds: a value outside them does not decode. What a message means, and when it is accepted, is in `core/admission.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+REPLICAS_MAX: Final = 64
+"""The largest group. A bound for tables, far above what a quorum protocol is run with."""
+OPERATIONS_MAX: Final = 4096
+"""Operations in one request."""
+REQUESTS_MAX: Final = 1024
+"""Requests in one batch."""
+WINDOW_MAX: Final = 4096
+"""The largest window L between the watermarks."""
+
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A view, a sequence number, a timestamp, a time in microseconds."""
+ReplicaId = Annotated[int, Meta(ge=0, lt=REPLICAS_MAX)]
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
+ClientId = Annotated[bytes, Meta(min_length=32, max_length=32)]
+"""A client is named by its Ed25519 public key."""
+
+
+class Request(Struct, frozen=True, array_like=True, tag=1):
+    """REQUEST: the operations of one client session, executed together in order (OSDI'99 4.1).
+
+    Session 0 asks for a new session; its timestamp grows from opening to opening. In a session the timestamp grows
+    from request to request.
+    """
+
+    client: ClientId
+    session: Natural
+    timestamp: Natural
+    operations: Annotated[tuple[bytes, ...], Meta(max_length=OPERATIONS_MAX)]
+
+
+class PrePrepare(Struct, frozen=True, array_like=True, tag=2):
+    """PRE-PREPARE: the primary gives a batch a sequence number (OSDI'99 4.2). The batch travels beside it."""
+
+    view: Natural
+    sequence_number: Natural
+    digest: Digest
+    replica: ReplicaId
+
+
+class Prepare(Struct, frozen=True, array_like=True, tag=3):
+    """PREPARE: a backup accepted the PRE-PREPARE (OSDI'99 4.2)."""
+
+    view: Natural
+    sequence_number: Natural
+    digest: Digest
+    replica: ReplicaId
+
+
+class Commit(Struct, frozen=True, array_like=True, tag=4):
+    """COMMIT: the batch is prepared at this replica (OSDI'99 4.2)."""
+
+    view: Natural
+    sequence_number: Natural
+    digest: Digest
+    replica: ReplicaId
+
+
+class Reply(Struct, frozen=True, array_like=True, tag=5):
+    """REPLY: what a request's execution returned (OSDI'99 4.2). `outcome` is an `Outcome`.
+
+    A result is None where the service raised. View and replica are not part of what replicas agree on.
+    """
+
+    view: Natural
+    client: ClientId
+    session: Natural
+    timestamp: Natural
+    outcome: Annotated[int, Meta(ge=0, lt=16)]
+    results: Annotated[tuple[bytes | None, ...], Meta(max_length=OPERATIONS_MAX)]
+    replica: ReplicaId
+
+
+class Checkpoint(Struct, frozen=True, array_like=True, tag=6):
+    """CHECKPOINT: the state after this sequence number has this digest (OSDI'99 4.3). Signed."""
+
+    sequence_number: Natural
+    digest: Digest
+    replica: ReplicaId
+    epoch: Natural
+
+
+class CheckpointClaim(Struct, frozen=True, array_like=True):
+    """An element of the set C of a VIEW-CHANGE: a checkpoint that its sender holds."""
+
+    sequence_number: Natural
+    digest: Digest
+
+
+class PreparedClaim(Struct, frozen=True, array_like=True):
+    """An element of the set P: this digest prepared here in this view, and none in a later one.
+
+    `certificate` is empty with MACs; when everything is signed it holds the frames of the PRE-PREPARE (without its
+    batch) and of quorum - 1 PREPAREs.
+    """
+
+    sequence_number: Natural
+    digest: Digest
+    view: Natural
+    certificate: Annotated[tuple[bytes, ...], Meta(max_length=REPLICAS_MAX)] = ()
+
+
+class PrePreparedClaim(Struct, frozen=True, array_like=True):
+    """An element of the set Q: this digest was pre-prepared here, latest in this view."""
+
+    sequence_number: Natural
+    digest: Digest
+    view: Natural
+
+
+class ViewChange(Struct, frozen=True, array_like=True, tag=7):
+    """VIEW-CHANGE: move to `view`; what its sender knows above its low watermark (OSDI'00 section 4). Signed."""
+
+    view: Natural
+    low_watermark: Natural
+    checkpoints: Annotated[tuple[CheckpointClaim, ...], Meta(max_length=64)]
+    prepared: Annotated[tuple[PreparedClaim, ...], Meta(max_length=WINDOW_MAX)]
+    pre_prepared: Annotated[tuple[PrePreparedClaim, ...], Meta(max_length=32 * WINDOW_MAX)]
+    replica: ReplicaId
+    epoch: Natural
+
+
+class Chosen(Struct, frozen=True, array_like=True):
+    """An element of the choice X of a NEW-VIEW: this digest is pre-prepared with this number in the new view."""
+
+    sequence_number: Natural
+    digest: Digest
+
+
+class NewView(Struct, frozen=True, array_like=True, tag=8):
+    """NEW-VIEW: the VIEW-CHANGEs that the new primary received, whole, and what follows from them. Signed."""
+
+    view: Natural
+    view_changes: Annotated[tuple[bytes, ...], Meta(max_length=REPLICAS_MAX)]
+    checkpoint: CheckpointClaim
+    chosen: Annotated[tuple[Chosen, ...], Meta(max_length=WINDOW_MAX)]
+    replica: ReplicaId
+    epoch: Natural
+
+
+class Status(Struct, frozen=True, array_like=True, tag=9):
+    """STATUS: what its sender has, so that any peer can send what is missing (Castro's thesis, 4.7).
+
+    `slots` has one byte a sequence number from last_executed + 1 on, a union of `SlotFlag`s; `view_changes` is a bit
+    set of the replicas whose VIEW-CHANGE for `view` it holds; `missing` names batches that it lacks.
+    """
+
+    view: Natural
+    is_changing_view: bool
+    low_watermark: Natural
+    last_executed: Natural
+    slots: Annotated[bytes, Meta(max_length=WINDOW_MAX)]
+    view_changes: Natural
+    missing: Annotated[tuple[Digest, ...], Meta(max_length=64)]
+    replica: ReplicaId
+
+
+class Decided(Struct, frozen=True, array_like=True, tag=10):
+    """DECIDED: these digests are committed-local at its sender. f+1 equal claims let a laggard execute."""
+
+    entries: Annotated[tuple[Chosen, ...], Meta(max_length=64)]
+    replica: ReplicaId
+
+
+class FetchBatches(Struct, frozen=True, array_like=True, tag=11):
+    """FETCH-BATCHES: send me the batches with these digests."""
+
+    digests: Annotated[tuple[Digest, ...], Meta(max_length=64)]
+    replica: ReplicaId
+
+
+class Batches(Struct, frozen=True, array_like=True, tag=12):
+    """BATCHES: the batches travel beside it and prove themselves by their digests."""
+
+    replica: ReplicaId
+
+
+class Inspect(Struct, frozen=True, array_like=True, tag=13):
+    """INSPECT: a client asks one replica how it is. Answered by the process, never by the rules."""
+
+    client: ClientId
+    nonce: Natural
+
+
+class Inspection(Struct, frozen=True, array_like=True, tag=14):
+    """INSPECTION: the answer to INSPECT, a JSON object for people and programs."""
+
+    nonce: Natural
+    report: Annotated[bytes, Meta(max_length=1 << 20)]
+    replica: ReplicaId
+
+
+FromReplica = (
+    PrePrepare
+    | Prepare
+    | Commit
+    | Reply
+    | Checkpoint
+    | ViewChange
+    | NewView
+    | Status
+    | Decided
+    | FetchBatches
+    | Batches
+    | Inspection
+)
+FromClient = Request | Inspect
+Message = FromReplica | FromClient
+
+
+class Batch(Struct, frozen=True, array_like=True):
+    """What one sequence number orders: the primary's proposed time and the frames of sealed requests.
+
+    Its digest covers the time and the requests' digests; the requests' authentication stays outside.
+    """
+
+    time: Natural
+    requests: Annotated[tuple[bytes, ...], Meta(max_length=REQUESTS_MAX)]
+
+
+class Outcome:
+    """How a request ended. The replicated state decides, so all correct replicas say the same."""
+
+    EXECUTED: Final = 0
+    SESSION_OPENED: Final = 1
+    SESSION_CLOSED: Final = 2
+    DENIED: Final = 3
+    STALE: Final = 4
+
+
+class SlotFlag:
+    """What a STATUS says of one sequence number."""
+
+    PRE_PREPARED: Final = 1
+    PREPARED: Final = 2
+    COMMITTED: Final = 4
