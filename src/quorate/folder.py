@@ -1,0 +1,334 @@
+"""The folders that `quorate init` makes: one a replica, one for a client, each with all that its owner needs.
+
+DIR/replica-0/cluster.toml   who the members are and how the cluster behaves; equal at every member
+DIR/replica-0/replica.toml   which of them this is
+DIR/replica-0/private.key    what proves it; readable by its owner alone
+DIR/client/cluster.toml, private.key
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+import tomli_w
+from msgspec import Struct
+
+from quorate.auth.keys import SEED_BYTES, KeyPair
+from quorate.config import FORMAT, ClientEntry, ClusterConfiguration, Member, Settings
+from quorate.errors import ConfigurationError
+from quorate.messages.protocol import REPLICAS_MAX, ReplicaId
+
+CLUSTER_FILE: Final = "cluster.toml"
+REPLICA_FILE: Final = "replica.toml"
+KEY_FILE: Final = "private.key"
+CLIENT_FOLDER: Final = "client"
+
+SETTING_COMMENTS: Final = {
+    "checkpoint_interval": "a checkpoint every so many sequence numbers; the window is twice as long",
+    "request_authentication": '"signature", or "mac": faster, but a client that lies can then cost view changes',
+    "replica_authentication": '"mac", or "signature": slower, but third parties can check what a replica said',
+    "view_change_timeout_ms": "how long a request may wait before the primary is suspected; doubles while it fails",
+    "view_change_timeout_max_ms": "where the doubling ends",
+    "status_interval_ms": "how often a replica that lacks something says so",
+    "clock_skew_ms": "how far the primary's clock may be from a backup's",
+    "batch_requests_max": "requests in one batch",
+    "batch_bytes_max": "bytes in one batch",
+    "request_bytes_max": "bytes in one request; at most batch_bytes_max",
+    "batches_in_flight": "batches that the primary orders at once",
+    "waiting_requests_max": "requests that wait at a replica; more are refused",
+    "sessions_per_client": "open sessions of one client; the least recently used is closed first",
+    "durability": '"memory": a replica that restarts has lost its votes and stays silent',
+}
+"""What `cluster.toml` says beside each setting."""
+
+
+class ReplicaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `replica.toml` holds: the part of the configuration that differs from replica to replica."""
+
+    replica_id: ReplicaId
+    listen_host: str | None = None
+    """The address to bind, where it is not the host that the others know this replica by."""
+    format: int = FORMAT
+
+
+class ReplicaFolder(NamedTuple):
+    """A replica's folder, read and checked."""
+
+    path: Path
+    settings: ReplicaSettings
+    key_pair: KeyPair
+    configuration: ClusterConfiguration
+
+    @property
+    def replica_id(self) -> int:
+        """Which replica this is."""
+        return self.settings.replica_id
+
+
+class ClusterFolder(NamedTuple):
+    """A folder that holds all members of a cluster, as `quorate init` leaves it."""
+
+    path: Path
+    configuration: ClusterConfiguration
+
+    def replica(self, replica_id: int) -> Path:
+        """The folder of one replica."""
+        return self.path / f"replica-{replica_id}"
+
+    def replicas(self) -> list[Path]:
+        """The folders of all replicas, in the order of their ids."""
+        return [self.replica(replica_id) for replica_id in range(self.configuration.replica_count)]
+
+    def client(self) -> Path:
+        """The client's folder."""
+        return self.path / CLIENT_FOLDER
+
+
+# ------------------------------------------------------------------------------------------------ making
+
+
+def create_cluster(
+    directory: Path, addresses: Sequence[tuple[str, int]], service: str, settings: Settings
+) -> ClusterFolder:
+    """Make the folders of a new cluster, a replica an address. Nothing is left behind when that fails."""
+    if not 1 <= len(addresses) <= REPLICAS_MAX:
+        raise ConfigurationError(f"a cluster has 1 to {REPLICAS_MAX} replicas, not {len(addresses)}")
+    if len(set(addresses)) != len(addresses):
+        raise ConfigurationError("two replicas share an address; give each a port of its own")
+    seeds = [secrets.token_bytes(SEED_BYTES) for _ in addresses]
+    client_seed = secrets.token_bytes(SEED_BYTES)
+    configuration = ClusterConfiguration(
+        cluster_id=secrets.token_hex(16),
+        incarnation=secrets.token_hex(16),
+        service=service,
+        replicas=tuple(
+            Member(host, port, KeyPair(seed).public_key.hex())
+            for (host, port), seed in zip(addresses, seeds, strict=True)
+        ),
+        clients=(ClientEntry(CLIENT_FOLDER, KeyPair(client_seed).public_key.hex()),),
+        settings=settings,
+    )
+    cluster = ClusterFolder(directory, configuration)
+    _refuse_existing(directory)
+    try:
+        _make_whole(cluster, seeds, client_seed)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{directory} could not be made: {error.strerror or error}; choose a place that you may write to"
+        ) from error
+    return cluster
+
+
+def _refuse_existing(directory: Path) -> None:
+    if directory.is_symlink() or (directory.exists() and (not directory.is_dir() or any(directory.iterdir()))):
+        raise ConfigurationError(
+            f"{directory} exists and is not an empty folder; choose another, or remove it yourself"
+        )
+
+
+def _make_whole(cluster: ClusterFolder, seeds: Sequence[bytes], client_seed: bytes) -> None:
+    """Everything in a temporary folder beside, then one rename, which fails if a filled folder stands there by now."""
+    parent = cluster.path.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{cluster.path.name}-", dir=parent))
+    try:
+        text = render_configuration(cluster.configuration)
+        for replica_id, seed in enumerate(seeds):
+            folder = temporary / cluster.replica(replica_id).name
+            _make_member(folder, text, seed)
+            _write_new(folder / REPLICA_FILE, _render_replica_settings(replica_id), 0o644)
+        _make_member(temporary / CLIENT_FOLDER, text, client_seed)
+        temporary.rename(cluster.path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _make_member(folder: Path, configuration: str, seed: bytes) -> None:
+    folder.mkdir()
+    folder.chmod(0o700)
+    _write_new(folder / CLUSTER_FILE, configuration, 0o644)
+    _write_new(folder / KEY_FILE, seed.hex() + "\n", 0o600)
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def render_configuration(configuration: ClusterConfiguration) -> str:
+    """The text of `cluster.toml`, with a comment beside whatever is not plain."""
+    lines = [
+        "# A Quorate cluster: who its members are and how it behaves. This file is equal at every member.",
+        tomli_w.dumps({"format": configuration.format}),
+        "# What signatures and MACs are bound to. The incarnation is new whenever the cluster starts empty.",
+        tomli_w.dumps({"cluster_id": configuration.cluster_id, "incarnation": configuration.incarnation}),
+        '# What is replicated: "redis", "counter", or "module:Class".',
+        tomli_w.dumps({"service": configuration.service}),
+        "# One value for the whole cluster: change it in every member's file, with all replicas stopped.",
+        "[settings]\n",
+    ]
+    for name, value in msgspec.structs.asdict(configuration.settings).items():
+        lines.append(f"{tomli_w.dumps({name: value}).rstrip()}  # {SETTING_COMMENTS[name]}\n")
+    for replica_id, member in enumerate(configuration.replicas):
+        lines.append(f"\n[[replicas]]  # replica {replica_id}\n")
+        lines.append(tomli_w.dumps(msgspec.structs.asdict(member)))
+    for client in configuration.clients:
+        lines.append("\n[[clients]]\n")
+        lines.append(tomli_w.dumps(msgspec.structs.asdict(client)))
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+def _render_replica_settings(replica_id: int) -> str:
+    return (
+        f"# What this replica alone has.\nformat = {FORMAT}\nreplica_id = {replica_id}\n"
+        '# listen_host = "0.0.0.0"  # what to bind, where it is not the host that the others know this replica by\n'
+    )
+
+
+def renew_incarnation(cluster: ClusterFolder) -> ClusterFolder:
+    """Start a new history: rewrite the incarnation in every member's `cluster.toml` and leave the rest as it is.
+
+    All replicas have to be stopped. A failure half way leaves files that differ; doing it again mends them.
+    """
+    incarnation = secrets.token_hex(16)
+    for folder in [*cluster.replicas(), cluster.client()]:
+        path = folder / CLUSTER_FILE
+        text, replaced = re.subn(
+            r'^(\s*incarnation\s*=\s*)(["\'])[0-9a-f]{32}\2',
+            rf'\g<1>"{incarnation}"',
+            _read_text(path),
+            flags=re.MULTILINE,
+        )
+        if replaced != 1:
+            raise ConfigurationError(f'{path}: one line has to say `incarnation = "…"`; {_COPY_REMEDY}')
+        replacement = path.with_suffix(".toml.new")
+        replacement.unlink(missing_ok=True)
+        _write_new(replacement, text, stat.S_IMODE(path.stat().st_mode))
+        replacement.replace(path)
+    return cluster._replace(configuration=msgspec.structs.replace(cluster.configuration, incarnation=incarnation))
+
+
+# ----------------------------------------------------------------------------------------------- reading
+
+_COPY_REMEDY: Final = "correct it, or copy the file from another member: all have the same"
+_Loaded = TypeVar("_Loaded", ClusterConfiguration, ReplicaSettings)
+
+
+def load_client(path: str | os.PathLike[str]) -> tuple[KeyPair, ClusterConfiguration]:
+    """The key and the configuration of a client: *path* is its folder, or the cluster's folder with `client` in it."""
+    folder = Path(path)
+    if not (folder / CLUSTER_FILE).exists() and (folder / CLIENT_FOLDER).is_dir():
+        folder = folder / CLIENT_FOLDER
+    configuration = _load_configuration(folder)
+    key_pair = _load_key(folder / KEY_FILE)
+    public_key = key_pair.public_key.hex()
+    if all(client.public_key != public_key for client in configuration.clients):
+        raise ConfigurationError(
+            f"{folder / KEY_FILE} is not the key of a client of this cluster ({folder / CLUSTER_FILE} lists them); "
+            "use the folder `client` that `quorate init` made"
+        )
+    return key_pair, configuration
+
+
+def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
+    """The folder of one replica, checked: its key is the one that the others know it by."""
+    folder = Path(path)
+    configuration = _load_configuration(folder)
+    settings = _load(folder / REPLICA_FILE, ReplicaSettings, "correct it")
+    if settings.replica_id >= configuration.replica_count:
+        raise ConfigurationError(
+            f"{folder / REPLICA_FILE}: replica_id is {settings.replica_id}, but the cluster has the replicas "
+            f"0 to {configuration.replica_count - 1}; correct it"
+        )
+    key_pair = _load_key(folder / KEY_FILE)
+    if key_pair.public_key.hex() != configuration.replicas[settings.replica_id].public_key:
+        raise ConfigurationError(
+            f"{folder / KEY_FILE} is not the key of replica {settings.replica_id} in {folder / CLUSTER_FILE}; "
+            "restore the folder that `quorate init` made for it"
+        )
+    return ReplicaFolder(folder, settings, key_pair, configuration)
+
+
+def load_cluster(path: str | os.PathLike[str]) -> ClusterFolder:
+    """A folder with all members of a cluster in it. Their configurations are equal, but for the incarnation."""
+    directory = Path(path)
+    configuration = _load_configuration(directory / CLIENT_FOLDER)
+    cluster = ClusterFolder(directory, configuration)
+    for replica_id, folder in enumerate(cluster.replicas()):
+        replica = load_replica(folder)
+        if replica.replica_id != replica_id:
+            raise ConfigurationError(f"{folder / REPLICA_FILE} is that of replica {replica.replica_id}; restore it")
+        theirs = msgspec.structs.replace(replica.configuration, incarnation=configuration.incarnation)
+        if theirs != configuration:
+            raise ConfigurationError(
+                f"{folder / CLUSTER_FILE} and {cluster.client() / CLUSTER_FILE} differ; {_COPY_REMEDY}"
+            )
+    return cluster
+
+
+def _load_configuration(folder: Path) -> ClusterConfiguration:
+    return _load(folder / CLUSTER_FILE, ClusterConfiguration, _COPY_REMEDY)
+
+
+def _load(path: Path, kind: type[_Loaded], remedy: str) -> _Loaded:
+    try:
+        content: dict[str, Any] = tomllib.loads(_read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}; {remedy}") from None
+    written = content.get("format")
+    if isinstance(written, int) and written > FORMAT:
+        raise ConfigurationError(
+            f"{path} has format {written}; this version of Quorate reads format {FORMAT}: use a newer version"
+        )
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {_describe(error)}; {remedy}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _describe(error: msgspec.ValidationError) -> str:
+    """msgspec's `what - at `$.field``, the field first."""
+    what, separator, where = str(error).partition(" - at `$.")
+    return f"{where.rstrip('`')}: {what}" if separator else what
+
+
+def _load_key(path: Path) -> KeyPair:
+    text = _read_text(path)
+    if path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{path} is open to others than its owner; run: chmod 600 {path}")
+    try:
+        return KeyPair(bytes.fromhex(text.strip()))
+    except ValueError:
+        raise ConfigurationError(
+            f"{path} does not hold {2 * SEED_BYTES} hexadecimal digits; restore its copy"
+        ) from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} does not exist; `quorate init` makes the folders of a cluster") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not text; restore its copy") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
