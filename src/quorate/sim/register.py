@@ -1,0 +1,80 @@
+"""Registers by name: the smallest service whose histories can be judged for linearizability.
+
+An operation is text, so that traces read well: `read KEY`, `write KEY VALUE`, `append KEY VALUE` and
+`swap KEY OLD NEW`. Appending is there because a request that is executed twice, or not at all, shows in the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from quorate.core.ports import Context
+from quorate.state.codec import PlainCodec
+from quorate.state.table import Table
+from quorate.state.tree import Shape
+
+ABSENT: Final = b"-"
+"""The value of a register that was never written."""
+DONE: Final = b"ok"
+REFUSED: Final = b"no"
+SHAPE: Final = Shape(bits=2, levels=2)
+"""Sixteen partitions: few registers live in a simulated world."""
+
+Value = bytes
+Rule = Callable[[Value, list[bytes]], tuple[Value, bytes]]
+
+_RULES: Final[dict[bytes, tuple[int, Rule]]] = {
+    b"read": (0, lambda value, _: (value, value)),
+    b"write": (1, lambda _, arguments: (arguments[0], DONE)),
+    b"append": (1, lambda value, arguments: (joined := (b"" if value == ABSENT else value) + arguments[0], joined)),
+    b"swap": (2, lambda value, arguments: (arguments[1], DONE) if value == arguments[0] else (value, REFUSED)),
+}
+
+
+def key_of(operation: bytes) -> bytes:
+    """The register that an operation is about; empty when it names none."""
+    words = operation.split(b" ")
+    return words[1] if len(words) > 1 else b""
+
+
+def apply_operation(value: Value, operation: bytes) -> tuple[Value, bytes]:
+    """The sequential specification of one register: its next value, and the operation's result."""
+    verb, *words = operation.split(b" ")
+    arguments_count, rule = _RULES.get(verb, (-1, None))
+    if rule is None or len(words) != arguments_count + 1:
+        return value, b"? " + operation
+    return rule(value, words[1:])
+
+
+class RegisterService:
+    """The registers, in a checkpointed table."""
+
+    def __init__(self) -> None:
+        self._table: Table[Value] = Table(PlainCodec(), SHAPE)
+        self.checkpoint = self._table.checkpoint
+        self.release = self._table.release
+        self.fetch = self._table.fetch
+        self.install = self._table.install
+
+    def execute(self, operation: bytes, context: Context) -> bytes:
+        """Apply one operation; `context` is not looked at."""
+        key = key_of(operation)
+        before = self.value(key)
+        after, result = apply_operation(before, operation)
+        if after != before:
+            self._table.put(key, after)
+        return result
+
+    def query(self, operation: bytes, context: Context) -> bytes | None:
+        """The result of a read; everything else has to be ordered."""
+        return self.value(key_of(operation)) if operation.startswith(b"read ") else None
+
+    def value(self, key: bytes) -> Value:
+        """What a register holds now."""
+        value = self._table.get(key)
+        return ABSENT if value is None else value
+
+    def next_deadline(self) -> int | None:
+        """Registers wait for nothing."""
+        return None
