@@ -1,0 +1,128 @@
+"""The Redis service: operations in, RESP replies out, the databases on checkpointable tables between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quorate.core.ports import Context, Path
+from quorate.errors import MalformedMessage
+from quorate.services.redis.catalogue import command_for
+from quorate.services.redis.command import Call
+from quorate.services.redis.errors import (
+    REPLY_TOO_LARGE,
+    CommandError,
+    NeedsOrder,
+)
+from quorate.services.redis.keyspace import Keyspace
+from quorate.services.redis.limits import LARGEST_REPLY
+from quorate.services.redis.operation import (
+    Transaction,
+    Versions,
+    decode_operation,
+    encode_versions,
+)
+from quorate.services.redis.parser import CommandParser
+
+_MICROSECONDS = 1000
+
+
+class RedisService:
+    """A deterministic Redis. `quorate.services.redis.operation` says what its operations are.
+
+    The empty operation is a tick: it removes keys that expired and does nothing else. Any other operation removes
+    some of them too, so a tick is of use when there is no other; no command ever sees an expired key.
+    """
+
+    def __init__(self) -> None:
+        self._keyspace = Keyspace()
+        self._parser = CommandParser()
+        self.release = self._keyspace.release
+        self.fetch = self._keyspace.fetch
+
+    def execute(self, operation: bytes, context: Context) -> bytes:
+        """Apply an operation. Bytes that are none get an error reply."""
+        self._keyspace.begin(context.time)
+        if not operation:
+            return b""
+        try:
+            decoded = decode_operation(operation)
+            if isinstance(decoded, Versions):
+                return self._versions(decoded)
+            commands = self._parser.parse(decoded.commands)
+            call = Call(self._keyspace, decoded.database, decoded.protocol, context.time, context.seed)
+            if isinstance(decoded, Transaction):
+                return self._transaction(decoded, call, commands)
+            return b"".join(_run(call, commands))
+        except MalformedMessage as error:
+            return CommandError(f"ERR {error}").reply
+        except CommandError as error:
+            return error.reply
+
+    def query(self, operation: bytes, context: Context) -> bytes | None:
+        """Answer a pipeline of commands that only read, or `Versions`; None when it has to be ordered."""
+        clock = self._keyspace.clock
+        clock.querying = True
+        try:
+            decoded = decode_operation(operation)
+            if isinstance(decoded, Versions):
+                return self._versions(decoded)
+            if isinstance(decoded, Transaction):
+                return None
+            commands = self._parser.parse(decoded.commands)
+            if not all(_is_query(command) for command in commands):
+                return None
+            call = Call(self._keyspace, decoded.database, decoded.protocol, 0, b"")
+            return b"".join(_run(call, commands))
+        except (MalformedMessage, CommandError, NeedsOrder):
+            return None
+        finally:
+            clock.querying = False
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Hold the present contents as a checkpoint and return its digest."""
+        return self._keyspace.checkpoint(sequence_number)
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Replace the contents of the given leaves and hold the result as the checkpoint *sequence_number*."""
+        self._keyspace.install(sequence_number, leaves)
+
+    def next_deadline(self) -> int | None:
+        """The first agreed time at which the key that expires next is gone."""
+        deadline = self._keyspace.deadlines.next()
+        return None if deadline is None else (deadline + 1) * _MICROSECONDS
+
+    def _versions(self, operation: Versions) -> bytes:
+        return encode_versions([self._version(database, key) for database, key in operation.keys])
+
+    def _version(self, database: int, key: bytes) -> int:
+        entry = self._keyspace.databases[database].find(key)
+        return entry.version if entry else 0
+
+    def _transaction(self, operation: Transaction, call: Call, commands: list[list[bytes]]) -> bytes:
+        for watched in operation.watched:
+            if self._version(watched.database, watched.key) != watched.version:
+                return call.dialect.null_array
+        return b"*%d\r\n" % len(commands) + b"".join(_run(call, commands))
+
+
+def _run(call: Call, commands: list[list[bytes]]) -> list[bytes]:
+    """Run commands and collect their replies. Once these are too large, the rest is refused, and not run."""
+    replies = []
+    room = LARGEST_REPLY
+    for arguments in commands:
+        try:
+            if room < 0:
+                raise CommandError(REPLY_TOO_LARGE)
+            reply = command_for(arguments).handler(call, arguments)
+        except CommandError as error:
+            reply = error.reply
+        room -= len(reply)
+        replies.append(reply)
+    return replies
+
+
+def _is_query(arguments: list[bytes]) -> bool:
+    try:
+        return command_for(arguments).is_query
+    except CommandError:
+        return True  # the error is the answer, and it changes nothing

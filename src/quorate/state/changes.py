@@ -1,0 +1,85 @@
+"""What changed in a table between two checkpoints: behind dirty leaves, old checkpoints and the index."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import islice
+from typing import Generic
+
+from quorate.state.codec import Value
+from quorate.state.tree import Shape
+
+
+class Index:
+    """Which keys each leaf holds, in order. It may name keys that are gone: whoever reads it looks the key up.
+
+    Keys get in when changes are grouped and out when their leaf is hashed, so that `put` pays nothing for it.
+    """
+
+    __slots__ = ("_groups", "shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._groups: list[dict[int, list[bytes]]] = [{} for _ in range(shape.leaves >> shape.bits)]
+        """By their parent, so that the leaves that exist are found in order without a walk over all."""
+
+    def keys(self, leaf: int) -> list[bytes]:
+        """The keys of a leaf in ascending order."""
+        return self._groups[self._group_of(leaf)].get(leaf, [])
+
+    def add(self, leaf: int, key: bytes) -> None:
+        """Note that *leaf* holds *key*."""
+        keys = self._groups[self._group_of(leaf)].setdefault(leaf, [])
+        position = bisect_left(keys, key)
+        if position == len(keys) or keys[position] != key:
+            keys.insert(position, key)
+
+    def replace(self, leaf: int, keys: list[bytes]) -> None:
+        """Note that *leaf* holds just *keys*, which are in ascending order."""
+        group = self._groups[self._group_of(leaf)]
+        if keys:
+            group[leaf] = keys
+        else:
+            group.pop(leaf, None)
+
+    def leaves_from(self, leaf: int) -> list[int]:
+        """Existing leaves in order from number *leaf* on: at least one, if there is one, but not all of them."""
+        for group in islice(self._groups, self._group_of(leaf), None):
+            if leaves := sorted(number for number in group if number >= leaf):
+                return leaves
+        return []
+
+    def _group_of(self, leaf: int) -> int:
+        return leaf >> self.shape.bits
+
+
+class Changes(Generic[Value]):
+    """The keys that changed in one interval, each with the value that it had before (None: it was absent)."""
+
+    __slots__ = ("_grouped", "_leaves", "before")
+
+    def __init__(self) -> None:
+        self.before: dict[bytes, Value | None] = {}
+        """Only grows, and each key is written once: the first change in the interval."""
+        self._leaves: dict[int, list[bytes]] = {}
+        self._grouped = 0
+
+    def group_some(self, index: Index, keys: int) -> bool:
+        """Sort up to so many keys by leaf, new ones into *index* too; say whether all are sorted now."""
+        leaves, leaf_of = self._leaves, index.shape.leaf_of
+        end = min(self._grouped + keys, len(self.before))
+        for key, value in islice(self.before.items(), self._grouped, end):
+            leaf = leaf_of(key)
+            if leaf in leaves:
+                leaves[leaf].append(key)
+            else:
+                leaves[leaf] = [key]
+            if value is None:
+                index.add(leaf, key)
+        self._grouped = end
+        return end == len(self.before)
+
+    def by_leaf(self, index: Index) -> dict[int, list[bytes]]:
+        """The changed keys of each leaf. The cost is that of the keys that are new since the last call."""
+        self.group_some(index, len(self.before))
+        return self._leaves

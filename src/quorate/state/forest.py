@@ -1,0 +1,56 @@
+"""Several tables under one root: one checkpoint, one digest, for a service that has more than one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quorate.errors import require
+from quorate.state.table import Table
+from quorate.state.verify import Path, inner_digest
+
+
+class Forest:
+    """The tree whose children are *tables*: table number i is at the path (i,), and was made with that prefix."""
+
+    def __init__(self, tables: Sequence[Table[Any]]) -> None:
+        self._tables = tables
+        self._roots: dict[int, bytes] = {}
+        """For each held checkpoint the bytes of the root: the tables' digests."""
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Hold the present contents of all tables as a checkpoint and return its digest."""
+        self._roots[sequence_number] = b"".join(table.checkpoint(sequence_number) for table in self._tables)
+        return inner_digest((), self._roots[sequence_number])
+
+    def release(self, sequence_number: int) -> None:
+        """Forget all checkpoints below *sequence_number*."""
+        for table in self._tables:
+            table.release(sequence_number)
+        self._roots = {held: root for held, root in self._roots.items() if held >= sequence_number}
+
+    def fetch(self, sequence_number: int, path: Path) -> bytes | None:
+        """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""
+        if not path:
+            root = self._roots.get(sequence_number)
+            return root if root is None or any(root) else b""
+        if not 0 <= path[0] < len(self._tables):
+            return None
+        return self._tables[path[0]].fetch(sequence_number, path[1:])
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Replace the contents of the given leaves (or empty subtrees), keep the others, forget all checkpoints and
+        hold the result as the checkpoint *sequence_number*."""
+        shares: defaultdict[int, dict[Path, bytes]] = defaultdict(dict)
+        for path, data in leaves.items():
+            if path:
+                require(0 <= path[0] < len(self._tables), f"there is no table at {path}")
+                shares[path[0]][path[1:]] = data
+            else:
+                require(not data, "the root of a forest is no leaf: only its being empty can be installed")
+                shares.update({number: {(): b""} for number in range(len(self._tables))})
+        for number, table in enumerate(self._tables):
+            table.install(sequence_number, shares[number])
+        self._roots.clear()
+        self._roots[sequence_number] = b"".join(table.digest(sequence_number) for table in self._tables)

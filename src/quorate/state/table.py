@@ -1,0 +1,277 @@
+"""A table of live values with checkpoints that cost what changed since the last one, never the size of the table.
+
+Reading is a dictionary look-up. Writing keeps, besides, the value that the key had at the newest checkpoint; that
+one record is the list of what is dirty, the copy-on-write store of old checkpoints, and what the index learns new
+keys from. `freeze` only starts a new record; hashing the dirty leaves comes after, in as many slices as one likes.
+
+The unit of change is a value: a value that changed is copied once between two checkpoints (by its codec) and hashed
+once a checkpoint, whole, with the other values of its leaf.
+
+The order of the keys is (leaf number, key): a function of the contents alone, and so the same at a replica whose
+table came by `install`. A value that has an order inside carries it in its canonical contents.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic
+
+import msgspec
+
+from quorate.errors import require
+from quorate.state.changes import Changes, Index
+from quorate.state.codec import Codec, Value
+from quorate.state.tree import HashTree, Shape
+from quorate.state.verify import EMPTY, Path, leaf_digest
+
+_decode_leaf = msgspec.msgpack.Decoder(list).decode
+
+
+class _Checkpoint(Generic[Value]):
+    """A held checkpoint: its tree once that is hashed, and what changed since, up to the next checkpoint."""
+
+    __slots__ = ("after", "sequence_number", "tree")
+
+    def __init__(self, sequence_number: int, after: Changes[Value]) -> None:
+        self.sequence_number = sequence_number
+        self.after = after
+        self.tree: HashTree | None = None
+
+
+class Table(Generic[Value]):
+    """Keys are bytes, values whatever *codec* knows. *prefix* is the table's path in the tree it is part of."""
+
+    def __init__(self, codec: Codec[Value], shape: Shape | None = None, prefix: Path = ()) -> None:
+        self._codec = codec
+        self._encode = msgspec.msgpack.Encoder(enc_hook=codec.simplify).encode
+        self._shape = shape or Shape()
+        self._values: dict[bytes, Value] = {}
+        self._changes: Changes[Value] = Changes()
+        self._index = Index(self._shape)
+        self._tree = HashTree(self._shape, prefix)
+        self._held: list[_Checkpoint[Value]] = []
+        self._sealed: Changes[Value] | None = None
+        """What changed up to the newest checkpoint, while it is not sorted by leaf."""
+        self._dirty: list[int] = []
+        """The leaves of the newest checkpoint that are not hashed yet."""
+        self._hashed: dict[int, bytes] = {}
+        self.get: Callable[[bytes], Value | None] = self._values.get
+        """The value of a key, to look at and not to change: `modify` gives one that may be changed."""
+
+    # Contents
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._values
+
+    def put(self, key: bytes, value: Value) -> None:
+        """Set the value of a key."""
+        before = self._changes.before
+        if key not in before:
+            before[key] = self._values.get(key)
+        self._values[key] = value
+
+    def modify(self, key: bytes) -> Value | None:
+        """The value of a key to be changed in place, None when the key is absent.
+
+        It may be changed until the next call of `freeze`; the checkpoints that are held keep their own.
+        """
+        value = self._values.get(key)
+        if value is not None and key not in self._changes.before:
+            self._changes.before[key] = value
+            self._values[key] = value = self._codec.copy(value)
+        return value
+
+    def delete(self, key: bytes) -> bool:
+        """Remove a key; say whether it was there."""
+        value = self._values.pop(key, None)
+        if value is None:
+            return False
+        self._changes.before.setdefault(key, value)
+        return True
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        before = self._changes.before
+        for key, value in self._values.items():
+            before.setdefault(key, value)
+        self._values.clear()
+
+    # Order
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All keys in the table's order. The table must not change meanwhile."""
+        cursor = 0
+        while True:
+            cursor, keys = self.scan(cursor, self._shape.fanout)
+            yield from keys
+            if not cursor:
+                return
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """At least *count* keys (whole leaves) from *cursor* on, and the cursor that goes on; 0 begins and ends.
+
+        A key that is there from the first call to the last is returned just once, whatever changes between.
+        """
+        self._learn_new_keys()
+        keys: list[bytes] = []
+        while leaves := self._index.leaves_from(cursor):
+            for leaf in leaves:
+                if len(keys) >= count:
+                    return leaf, keys
+                keys += [key for key in self._index.keys(leaf) if key in self._values]
+            cursor = leaves[-1] + 1
+            if cursor == self._shape.leaves:
+                break
+        return 0, keys
+
+    def sample(self, place: int, count: int) -> list[bytes]:
+        """Up to *count* or a few more keys that follow *place* (a number, any) in the order, which is a ring here."""
+        place %= self._shape.leaves
+        cursor, keys = self.scan(place, count)
+        if cursor == 0 and len(keys) < count:
+            keys += self.scan(0, count - len(keys))[1]
+        return list(dict.fromkeys(keys))
+
+    # Checkpoints
+
+    def freeze(self, sequence_number: int) -> None:
+        """Hold the present contents as a checkpoint. Takes a moment, whatever changed; hashing comes after."""
+        self._hash_rest()
+        self._sealed = self._changes
+        self._changes = Changes()
+        self._held.append(_Checkpoint(sequence_number, self._changes))
+        self._hashed = {}
+
+    def hash_some(self, effort: int) -> bool:
+        """Hash some of the newest checkpoint: *effort* bounds the keys or leaves touched. Say whether it is done."""
+        if self._sealed is not None:
+            if self._sealed.group_some(self._index, effort):
+                self._dirty = list(self._sealed.by_leaf(self._index))
+                self._sealed = None
+            return False
+        if not self._held or self._held[-1].tree is not None:
+            return True
+        for _ in range(min(effort, len(self._dirty))):
+            self._hash_leaf(self._dirty.pop())
+        if not self._dirty:
+            self._tree = self._held[-1].tree = self._tree.updated(self._hashed)
+        return not self._dirty
+
+    def digest(self, sequence_number: int) -> bytes:
+        """The digest of a held checkpoint: the root of its tree."""
+        self._hash_rest()
+        position = self._position(sequence_number)
+        require(position is not None, f"a digest is asked for checkpoints that are held, not {sequence_number}")
+        tree = self._held[position or 0].tree
+        return tree.digest if tree else EMPTY
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Freeze the contents and hash what changed: the two halves in one."""
+        self.freeze(sequence_number)
+        return self.digest(sequence_number)
+
+    def release(self, sequence_number: int) -> None:
+        """Forget all checkpoints below *sequence_number*."""
+        self._hash_rest()
+        self._held = [held for held in self._held if held.sequence_number >= sequence_number]
+
+    def fetch(self, sequence_number: int, path: Path) -> bytes | None:
+        """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""
+        self._hash_rest()
+        position = self._position(sequence_number)
+        number = self._shape.number_of(path)
+        if position is None or number is None:
+            return None
+        tree = self._held[position].tree
+        if len(path) == self._shape.levels:
+            return self._old_leaf(number, position)
+        return tree.node(path) if tree else None
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Replace the contents of the given leaves (or empty subtrees), keep the others, forget all checkpoints and
+        hold the result as the checkpoint *sequence_number*."""
+        self._hash_rest()
+        self._learn_new_keys()
+        contents = [(path, self._checked_leaf(path, data)) for path, data in leaves.items()]
+        for path, _ in contents:
+            for leaf in self._leaves_below(path):
+                for key in list(self._index.keys(leaf)):
+                    self.delete(key)
+        for _, parts in contents:
+            for key, value in zip(parts[::2], parts[1::2], strict=True):
+                self.put(key, self._codec.restore(value))
+        self._held.clear()
+        self.checkpoint(sequence_number)
+
+    # How it is done
+
+    def _learn_new_keys(self) -> None:
+        self._changes.by_leaf(self._index)
+
+    def _position(self, sequence_number: int) -> int | None:
+        for position, held in enumerate(self._held):
+            if held.sequence_number == sequence_number:
+                return position
+        return None
+
+    def _hash_rest(self) -> None:
+        while not self.hash_some(sys.maxsize):
+            pass
+
+    def _hash_leaf(self, leaf: int) -> None:
+        """Hash a leaf of the newest checkpoint; its index forgets the keys that are gone."""
+        keys, since = self._index.keys(leaf), self._changes.before
+        values = list(map(self._values.get, keys))
+        if None in values:
+            keys = [key for key in keys if key in self._values or key in since]
+            self._index.replace(leaf, keys)
+            values = list(map(self._values.get, keys))
+        if since:
+            values = [since.get(key, value) for key, value in zip(keys, values, strict=True)]
+        contents = self._encoded(keys, values)
+        self._hashed[leaf] = leaf_digest(self._tree.prefix + self._shape.path_of(leaf), contents)
+
+    def _encoded(self, keys: list[bytes], values: list[Value | None]) -> bytes:
+        """The canonical contents of a leaf; a key whose value is None is absent."""
+        if None in values:
+            keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
+            values = [value for value in values if value is not None]
+        if not keys:
+            return b""
+        contents: list[object] = [None] * (2 * len(keys))
+        contents[::2] = keys
+        contents[1::2] = values
+        return self._encode(contents)
+
+    def _old_leaf(self, leaf: int, position: int) -> bytes:
+        """The contents that a leaf had at a held checkpoint: the present ones with all later changes undone."""
+        changes = [held.after for held in self._held[position:]]
+        self._learn_new_keys()
+        keys = set(self._index.keys(leaf))
+        for change in changes:
+            keys.update(change.by_leaf(self._index).get(leaf, ()))
+        values = dict(zip(keys, map(self._values.get, keys), strict=True))
+        for change in reversed(changes):
+            values.update((key, change.before[key]) for key in keys if key in change.before)
+        present = sorted(keys)
+        return self._encoded(present, [values[key] for key in present])
+
+    def _checked_leaf(self, path: Path, data: bytes) -> list[Any]:
+        """The keys and values of a leaf to be installed."""
+        number = self._shape.number_of(path)
+        require(number is not None, f"a table is installed at paths of its tree, not at {path}")
+        if not data:
+            return []
+        contents = _decode_leaf(data)
+        own = len(path) == self._shape.levels and all(self._shape.leaf_of(key) == number for key in contents[::2])
+        require(own, f"the leaf {path} holds keys of its own partition only")
+        return contents
+
+    def _leaves_below(self, path: Path) -> range:
+        span = self._shape.bits * (self._shape.levels - len(path))
+        first = (self._shape.number_of(path) or 0) << span
+        return range(first, first + (1 << span))
