@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     request_bytes_max: Annotated[int, Meta(ge=1024)] = 2 << 20
     batches_in_flight: Annotated[int, Meta(ge=1)] = 4
     """How many batches the primary orders at once; what arrives meanwhile waits for the next."""
+    reply_bytes_max: Annotated[int, Meta(ge=1024)] = 16 << 20
+    """The results of one request; what is beyond it is not returned (the operations are executed all the same)."""
     waiting_requests_max: Annotated[int, Meta(ge=16)] = 8192
     sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
     durability: Literal["memory"] = "memory"

@@ -47,6 +47,10 @@ class Service(Protocol):
         None when the operation writes, or when its answer depends on the time or the seed: such an operation
         has to be ordered."""
 
+    def tick(self, context: Context) -> None:
+        """The agreed time has reached `next_deadline`: do what falls due. Called before a batch's requests; part of
+        the execution, so as deterministic as `execute`."""
+
     def checkpoint(self, sequence_number: int) -> bytes:
         """Freeze the present state under *sequence_number* until it is released; return its 32-byte digest.
 
@@ -64,7 +68,7 @@ class Service(Protocol):
         result as the checkpoint *sequence_number*. The caller has verified every leaf against the root."""
 
     def next_deadline(self) -> int | None:
-        """The agreed time at which the service wants a tick (a key expires), None when it waits for nothing."""
+        """The agreed time at which the service wants a `tick` (a key expires), None when it waits for nothing."""
 
 
 class Opened(NamedTuple):

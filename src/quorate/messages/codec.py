@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from quorate.errors import MalformedMessage
-from quorate.messages.protocol import Batch, Message
+from quorate.messages.protocol import WINDOW_MAX, Batch, Message
 
-ATTACHMENTS_MAX: Final = 64
+ATTACHMENTS_MAX: Final = WINDOW_MAX
 
 
 class Envelope(Struct, frozen=True, array_like=True):
-    """A sealed message. `authentication` is a signature, one MAC, or a vector of MACs: the message's type says which."""
+    """A sealed message. The message's type says whether `authentication` is a signature, one MAC or a vector of MACs."""
 
     payload: bytes
     authentication: Annotated[bytes, Meta(max_length=2048)]
@@ -57,6 +57,12 @@ def decode_envelope(frame: bytes) -> Envelope:
         return _envelope_decoder.decode(frame)
     except _ERRORS as error:
         raise MalformedMessage(f"not an envelope: {error}") from None
+
+
+def without_attachments(frame: bytes) -> bytes:
+    """The frame of the same sealed message without what travelled beside it: what a certificate needs."""
+    envelope = decode_envelope(frame)
+    return encode_envelope(Envelope(envelope.payload, envelope.authentication))
 
 
 def encode_batch(batch: Batch) -> bytes:

@@ -1,0 +1,106 @@
+"""Checkpoints, stability and garbage collection (OSDI'99 4.3)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from quorate.core import admission
+from quorate.core.context import Core, HeldCheckpoint
+from quorate.core.ports import Opened
+from quorate.core.tables import encode_snapshot
+from quorate.messages.protocol import Checkpoint
+from quorate.messages.records import CheckpointRecord, Forget, StableRecord
+
+
+def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
+    """What a CHECKPOINT vouches for: the service's state and the core's replicated tables."""
+    return sha256(b"quorate checkpoint" + service_digest + tables_digest).digest()
+
+
+def hold(core: Core, sequence_number: int) -> HeldCheckpoint:
+    """Freeze the present state under a sequence number."""
+    service_digest = core.service.checkpoint(sequence_number)
+    snapshot = core.tables.snapshot()
+    digest = checkpoint_digest(service_digest, core.tables.digest())
+    checkpoint = HeldCheckpoint(digest, service_digest, snapshot)
+    core.checkpoints.held[sequence_number] = checkpoint
+    return checkpoint
+
+
+def take(core: Core, sequence_number: int) -> None:
+    """Every K sequence numbers: freeze the state, keep it, and vouch for its digest (CP-1)."""
+    checkpoint = hold(core, sequence_number)
+    tables = encode_snapshot(checkpoint.tables)
+    core.persist(CheckpointRecord(sequence_number, checkpoint.digest, checkpoint.service_digest, tables))
+    message = Checkpoint(sequence_number, checkpoint.digest, core.replica_id, 0)
+    frame = core.broadcast(message)
+    core.trace("checkpoint", sequence_number=sequence_number, digest=checkpoint.digest)
+    record(core, message, frame)
+
+
+def on_checkpoint(core: Core, opened: Opened) -> None:
+    """Record a CHECKPOINT: the first of a sender for a sequence number inside the window, and its newest at all."""
+    message = opened.message
+    assert isinstance(message, Checkpoint)
+    reason = admission.accept_checkpoint(core, message)
+    if reason is not None:
+        admission.refuse(core, message, reason)
+        return
+    record(core, message, opened.frame)
+
+
+def record(core: Core, message: Checkpoint, frame: bytes) -> None:
+    """Note a vote, and conclude whether a checkpoint is stable now."""
+    newest = core.checkpoints.highest.get(message.replica)
+    if newest is None or newest[0].sequence_number < message.sequence_number:
+        core.checkpoints.highest[message.replica] = (message, frame)
+    if not core.log.in_window(message.sequence_number):
+        return
+    votes = core.checkpoints.votes.setdefault(message.sequence_number, {})
+    present = votes.setdefault(message.replica, (message, frame))
+    if present[0].digest != message.digest:
+        admission.refuse(core, message, "a second vote for another digest")
+    stabilise_if_vouched(core, message.sequence_number)
+
+
+def stabilise_if_vouched(core: Core, sequence_number: int) -> None:
+    """A checkpoint that is held here is stable with a quorum of equal CHECKPOINTs (CP-3). When a quorum agrees on
+    another digest than this replica's, its state is damaged."""
+    held = core.checkpoints.held.get(sequence_number)
+    votes = core.checkpoints.votes.get(sequence_number, {})
+    if held is None:
+        return
+    frames = [frame for _, (vote, frame) in sorted(votes.items()) if vote.digest == held.digest]
+    if len(frames) >= core.quorums.quorum:
+        stabilise(core, sequence_number, tuple(frames))
+        return
+    others = [vote.digest for vote, _ in votes.values() if vote.digest != held.digest]
+    if any(others.count(digest) >= core.quorums.weak for digest in set(others)):
+        core.diverged_at = sequence_number
+        core.note("state-diverged", sequence_number=sequence_number)
+
+
+def stabilise(core: Core, sequence_number: int, certificate: tuple[bytes, ...]) -> None:
+    """h := n, and everything at and below it is forgotten (CP-4). Only a checkpoint that is held here gets here."""
+    digest = core.checkpoints.held[sequence_number].digest
+    core.log.move_low_watermark(sequence_number)
+    checkpoints = core.checkpoints
+    checkpoints.held = {number: held for number, held in checkpoints.held.items() if number >= sequence_number}
+    checkpoints.votes = {number: votes for number, votes in checkpoints.votes.items() if number > sequence_number}
+    checkpoints.stable_certificate = certificate
+    core.touched = {number for number in core.touched if number > sequence_number}
+    core.parked = {number for number in core.parked if number > sequence_number}
+    core.service.release(sequence_number)
+    core.persist(StableRecord(sequence_number, digest, certificate))
+    core.persist(Forget(sequence_number))
+    core.trace("stable", sequence_number=sequence_number, digest=digest)
+
+
+def state_is_needed(core: Core) -> bool:
+    """Whether only another replica's state can help: f + 1 peers have forgotten what is next to be executed here, or
+    a quorum vouches for another state than this replica's."""
+    if core.diverged_at is not None:
+        return True
+    horizon = core.last_executed + core.log.window
+    ahead = sum(1 for _, low_watermark in core.peer_marks.values() if low_watermark > horizon)
+    return ahead >= core.quorums.weak

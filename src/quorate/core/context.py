@@ -1,0 +1,215 @@
+"""The state of one replica, and the outbox that its rules fill. Data and simple questions; no rules.
+
+Every handler takes the `Core` as its first argument. One owner drives it; nothing here locks or waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import Final
+
+from quorate.config import ClusterConfiguration, Settings
+from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
+from quorate.core.log import MessageLog, OpenBatch
+from quorate.core.new_view import Choice
+from quorate.core.ports import Authenticator, Service
+from quorate.core.quorum import primary_of, quorums_of
+from quorate.core.tables import ReplicatedTables, TablesSnapshot
+from quorate.core.waiting import WaitingRequests
+from quorate.messages.protocol import Checkpoint, Message, NewView, Reply, ViewChange
+from quorate.messages.records import BatchRecord, Record
+
+MILLISECOND: Final = 1000
+"""All times inside the core are whole microseconds."""
+
+
+class Status(Enum):
+    """What a replica is doing."""
+
+    NORMAL = "normal"
+    VIEW_CHANGE = "view-change"
+    LOST_VOTES = "lost-votes"
+    """It restarted without its votes: it says nothing until its recovery point is stable (architecture, section 3)."""
+
+
+class HeldCheckpoint:
+    """A checkpoint that was taken here."""
+
+    __slots__ = ("digest", "service_digest", "tables")
+
+    def __init__(self, digest: bytes, service_digest: bytes, tables: TablesSnapshot) -> None:
+        self.digest = digest
+        self.service_digest = service_digest
+        self.tables = tables
+
+
+class Checkpoints:
+    """The checkpoints that were taken here, and the CHECKPOINTs that came."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, HeldCheckpoint] = {}
+        self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
+        """By sequence number inside the window, then by sender."""
+        self.highest: dict[int, tuple[Checkpoint, bytes]] = {}
+        """The newest CHECKPOINT of each sender, also above the window: a laggard learns from it that it lags."""
+        self.stable_certificate: tuple[bytes, ...] = ()
+        """The frames of the CHECKPOINTs that made the low watermark stable."""
+
+
+class Views:
+    """The view and what is known of the next ones."""
+
+    def __init__(self) -> None:
+        self.view = 0
+        """The view that this replica is in, or moves to."""
+        self.view_changes: dict[int, tuple[ViewChange, bytes]] = {}
+        """The newest VIEW-CHANGE of each sender, its own too (B5)."""
+        self.new_view_frame = b""
+        """The NEW-VIEW by which this replica entered its view; empty in view 0."""
+        self.pending_new_view: tuple[NewView, Choice, bytes, tuple[bytes, ...]] | None = None
+        """A valid NEW-VIEW that cannot be entered yet: its checkpoint is not held here."""
+        self.changes = 0
+        """Views left since the start, for people."""
+
+
+class Timers:
+    """Deadlines as data, in microseconds of the monotonic clock. See `core/timers.py` for the rules."""
+
+    def __init__(self, base: int, limit: int) -> None:
+        self.base: Final = base
+        self.limit: Final = limit
+        self.timeout = base
+        """The present view-change timeout: doubled by a failed view, halved by time spent in progress."""
+        self.timed: object = None
+        """What the running timer waits for: the oldest waiting request, or a slot."""
+        self.started = 0
+        self.view_change_deadline: int | None = None
+        """Set once a quorum wants the view that this replica moves to."""
+        self.progress_since: int | None = None
+        self.status_due = 0
+        self.status_forced = 0
+        """When a STATUS goes out even if nothing is lacking: peers may lack something."""
+        self.executed_at_status = -1
+        """What was executed when the last STATUS was due: no progress since then means that something is lacking."""
+        self.behind_since: int | None = None
+        """Since when the primary's proposed times have been too far behind this replica's clock."""
+
+
+class Core:
+    """Everything that the rules of one replica know and change."""
+
+    def __init__(
+        self,
+        replica_id: int,
+        configuration: ClusterConfiguration,
+        service: Service,
+        authenticator: Authenticator,
+        tracing: bool,
+    ) -> None:
+        self.replica_id: Final = replica_id
+        self.replica_count: Final = configuration.replica_count
+        self.quorums: Final = quorums_of(configuration.replica_count)
+        self.settings: Final[Settings] = configuration.settings
+        self.signs_everything: Final = configuration.settings.replica_authentication == "signature"
+        self.service: Final = service
+        self.auth: Final = authenticator
+        self.tracing: Final = tracing
+        clients = tuple(bytes.fromhex(client.public_key) for client in configuration.clients)
+        self.tables = ReplicatedTables(clients, self.settings.sessions_per_client)
+        self.log = MessageLog(self.settings.window, self.quorums)
+        self.waiting = WaitingRequests(self.settings.waiting_requests_max)
+        self.checkpoints = Checkpoints()
+        self.views = Views()
+        self.timers = Timers(
+            self.settings.view_change_timeout_ms * MILLISECOND, self.settings.view_change_timeout_max_ms * MILLISECOND
+        )
+        self.status = Status.NORMAL
+        self.last_executed = 0
+        self.next_sequence_number = 1
+        """Primary: what the next batch gets."""
+        self.touched: set[int] = set()
+        """Slots that learned something since the last settle."""
+        self.parked: set[int] = set()
+        """Slots with a PRE-PREPARE that waits."""
+        self.diverged_at: int | None = None
+        """A checkpoint at which f + 1 replicas vouch for another state than this one's."""
+        self.missing: dict[bytes, int] = {}
+        """Bodies that are needed and not held, and how often they were asked for."""
+        self.peer_marks: dict[int, tuple[int, int]] = {}
+        """The last executed sequence number and the low watermark that each peer stated last."""
+        self.answered_status: dict[int, int] = {}
+        """When each peer's STATUS was answered last (B21)."""
+        self.incidents: Counter[str] = Counter()
+        self.outbox: list[Effect] = []
+        self.now = 0
+        self.wall = 0
+
+    @property
+    def view(self) -> int:
+        """The view that this replica is in, or moves to."""
+        return self.views.view
+
+    @property
+    def primary(self) -> int:
+        """The primary of that view."""
+        return primary_of(self.views.view, self.replica_count)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this replica leads the view that it is in."""
+        return self.status is Status.NORMAL and self.primary == self.replica_id
+
+    @property
+    def status_interval(self) -> int:
+        """How often what is lacking is asked for, in microseconds."""
+        return self.settings.status_interval_ms * MILLISECOND
+
+    def persist(self, record: Record) -> None:
+        """Keep a record before anything that follows leaves."""
+        self.outbox.append(Persist(record))
+
+    def keep_batch(self, batch: OpenBatch, sequence_number: int) -> None:
+        """Keep the body that a vote covers, before the vote."""
+        if self.log.hold(batch, sequence_number):
+            self.persist(BatchRecord(sequence_number, batch.digest, batch.data))
+
+    def broadcast(self, message: Message, attachments: tuple[bytes, ...] = ()) -> bytes:
+        """Send an own message to all other replicas; returns its frame."""
+        frame = self.auth.seal(message, attachments)
+        self.outbox.append(Broadcast(message, frame))
+        return frame
+
+    def broadcast_frame(self, message: Message, frame: bytes) -> None:
+        """Send an own message that is sealed already."""
+        self.outbox.append(Broadcast(message, frame))
+
+    def send(self, receiver: int, message: Message, attachments: tuple[bytes, ...] = ()) -> None:
+        """Send an own message to one replica."""
+        self.outbox.append(Send(receiver, message, self.auth.seal(message, attachments, receiver)))
+
+    def forward(self, receiver: int, message: Message, frame: bytes) -> None:
+        """Send a frame as it came."""
+        self.outbox.append(Send(receiver, message, frame))
+
+    def reply(self, message: Reply) -> None:
+        """Answer a client."""
+        self.outbox.append(SendReply(message, self.auth.seal(message)))
+
+    def note(self, event: str, **details: object) -> None:
+        """Tell of something rare that an operator may want to know."""
+        self.outbox.append(Trace(event, details))
+
+    def trace(self, event: str, **details: object) -> None:
+        """Tell of an ordinary step, when somebody watches."""
+        if self.tracing:
+            self.outbox.append(Trace(event, details))
+
+    def refuse(self, kind: str, reason: str, sender: object) -> None:
+        """Tell of a message that was refused, and count it as an incident."""
+        self.incidents[f"{kind}: {reason}"] += 1
+        self.trace("refused", type=kind, reason=reason, sender=sender)
+
+    def pass_over(self, kind: str, reason: str, sender: object) -> None:
+        """Tell of a message that came too late, too early or twice, as happens in any network."""
+        self.trace("refused", type=kind, reason=reason, sender=sender)

@@ -1,0 +1,89 @@
+"""Execution in sequence order, exactly once (OSDI'99 4.1, 4.2).
+
+Permission, sessions and duplicates are judged here, by the replicated state, so that all correct replicas judge alike.
+"""
+
+from __future__ import annotations
+
+from quorate.core import checkpoints, timers
+from quorate.core.context import Core
+from quorate.core.log import OpenBatch
+from quorate.core.normal_case import send_reply
+from quorate.core.ports import Context
+from quorate.core.tables import Results, Verdict
+from quorate.errors import require
+from quorate.messages.protocol import Outcome, Request
+
+
+def execute_ready(core: Core) -> None:
+    """Execute every decided batch whose predecessors are all executed (EXEC-1)."""
+    while True:
+        sequence_number = core.last_executed + 1
+        slot = core.log.slots.get(sequence_number)
+        if slot is None or slot.decided is None:
+            return
+        batch = core.log.batch(slot.decided)
+        if batch is None:
+            core.missing.setdefault(slot.decided, 0)
+            return
+        execute_batch(core, sequence_number, batch)
+
+
+def execute_batch(core: Core, sequence_number: int, batch: OpenBatch) -> None:
+    """Execute one batch: the agreed time and the seed move on, then each request is judged and run (EXEC-2)."""
+    require(sequence_number == core.last_executed + 1, "execution is in sequence order")
+    core.tables.advance(batch.time, sequence_number, batch.digest)
+    deadline = core.service.next_deadline()
+    if deadline is not None and deadline <= core.tables.time:
+        core.service.tick(Context(b"", core.tables.time, core.tables.seed, sequence_number))
+    outcomes: list[tuple[bytes, int, int, int]] = []
+    has_new = False
+    for index, request in enumerate(batch.requests):
+        verdict = execute_request(core, request, sequence_number, index)
+        core.waiting.executed(request)
+        has_new = has_new or verdict.is_new
+        if core.tracing:
+            outcome = verdict.outcome if verdict.is_new else -1
+            outcomes.append((request.client, request.session, request.timestamp, outcome))
+    core.last_executed = sequence_number
+    core.trace("executed", sequence_number=sequence_number, digest=batch.digest, requests=outcomes)
+    if has_new:
+        timers.on_progress(core)
+    if sequence_number % core.settings.checkpoint_interval == 0:
+        checkpoints.take(core, sequence_number)
+
+
+def execute_request(core: Core, request: Request, sequence_number: int, index: int) -> Verdict:
+    """Judge one request; run it if it is new; answer its client."""
+    if request.session == 0:
+        verdict = core.tables.open_session(request, sequence_number, index)
+    else:
+        verdict = core.tables.judge(request)
+        if verdict.is_new:
+            results = run(core, request, sequence_number)
+            core.tables.record(request, results)
+            verdict = Verdict(True, Outcome.EXECUTED, results)
+    is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
+    if verdict.outcome != Outcome.DENIED and not is_stale_in_session:
+        send_reply(core, request, verdict.outcome, verdict.results)
+    return verdict
+
+
+def run(core: Core, request: Request, sequence_number: int) -> Results:
+    """The results of a request's operations. None stands for an operation at which the service raised, and for what
+    is beyond the limit of one reply."""
+    tables, execute = core.tables, core.service.execute
+    context = Context(request.client, tables.time, tables.seed, sequence_number)
+    results: list[bytes | None] = []
+    room = core.settings.reply_bytes_max
+    for operation in request.operations:
+        try:
+            result: bytes | None = execute(operation, context)
+        except MemoryError:
+            raise  # this replica's own trouble: the others go on without it
+        except Exception as error:  # noqa: BLE001 - a defect of the service is an answer, not the end of the group
+            core.refuse("SERVICE", f"raised {type(error).__name__}", request.client.hex()[:8])
+            result = None
+        room -= 0 if result is None else len(result)
+        results.append(result if room >= 0 else None)
+    return tuple(results)

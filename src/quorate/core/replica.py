@@ -1,0 +1,179 @@
+"""One replica: the dispatch table and the order in which conclusions are drawn. Wiring; no rule of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from quorate.config import ClusterConfiguration
+from quorate.core import (
+    checkpoints,
+    execution,
+    invariants,
+    normal_case,
+    restart,
+    retransmission,
+    timers,
+    view_change,
+)
+from quorate.core.context import Core, Status
+from quorate.core.effects import Effect
+from quorate.core.ports import Authenticator, Opened, Service
+from quorate.messages import protocol
+from quorate.messages.records import Record
+
+Handler = Callable[[Core, Opened], None]
+
+_ALWAYS: Final[dict[type, Handler]] = {
+    protocol.Checkpoint: checkpoints.on_checkpoint,
+    protocol.ViewChange: view_change.on_view_change,
+    protocol.NewView: view_change.on_new_view,
+    protocol.Status: retransmission.on_status,
+    protocol.Decided: retransmission.on_decided,
+    protocol.FetchBatches: retransmission.on_fetch_batches,
+    protocol.Batches: retransmission.on_batches,
+    protocol.Request: normal_case.on_request,
+    protocol.Prepare: normal_case.on_vote,
+    protocol.Commit: normal_case.on_vote,
+}
+"""In a view change too: votes for the new view may come before its NEW-VIEW does."""
+
+DISPATCH: Final[dict[Status, dict[type, Handler]]] = {
+    Status.NORMAL: {**_ALWAYS, protocol.PrePrepare: normal_case.on_pre_prepare},
+    Status.VIEW_CHANGE: _ALWAYS,
+    Status.LOST_VOTES: {},
+}
+"""(status, message type) -> handler. An absent pair is ignored, on purpose."""
+
+
+class ReplicaReport(Struct, frozen=True):
+    """What a replica thinks, for people and programs."""
+
+    replica_id: int
+    view: int
+    status: str
+    primary: int
+    is_primary: bool
+    last_executed: int
+    low_watermark: int
+    stable_checkpoint: int
+    state_digest: str
+    view_changes: int
+    needs_state: bool
+    waiting_requests: int
+    incidents: dict[str, int]
+
+
+class Replica:
+    """The pure core of one replica. Times are microseconds: `now` monotonic, `wall` since 1970."""
+
+    def __init__(
+        self,
+        replica_id: int,
+        configuration: ClusterConfiguration,
+        service: Service,
+        authenticator: Authenticator,
+        records: Iterable[Record] = (),
+        lost_votes: bool = False,
+        tracing: bool = True,
+    ) -> None:
+        self.core: Final = Core(replica_id, configuration, service, authenticator, tracing)
+        restart.restore(self.core, records)
+        if lost_votes:
+            self.core.status = Status.LOST_VOTES
+
+    def receive(self, opened: Opened, now: int, wall: int) -> None:
+        """Take in one authentic message. `settle` draws the conclusions; call it after one or more of these."""
+        core = self.core
+        core.now, core.wall = now, wall
+        handler = DISPATCH[core.status].get(type(opened.message))
+        if handler is not None:
+            handler(core, opened)
+
+    def settle(self, now: int, wall: int) -> list[Effect]:
+        """Draw all conclusions, and hand out what is to be done, in order. Also called when the deadline has come."""
+        core = self.core
+        core.now, core.wall = now, wall
+        if core.status is not Status.LOST_VOTES:
+            reason = timers.expired(core)
+            if reason is not None:
+                view_change.start(core, core.view + 1, reason)
+            reconsider_parked(core)
+            self._conclude()
+            order_tick(core)
+            self._conclude()
+            retransmission.settle(core)
+            timers.restate(core)
+        effects, core.outbox = core.outbox, []
+        return effects
+
+    def _conclude(self) -> None:
+        core = self.core
+        while True:
+            view_change.conclude(core)
+            while core.touched:
+                number = min(core.touched)
+                core.touched.discard(number)
+                slot = core.log.slots.get(number)
+                if slot is not None:
+                    normal_case.advance(core, slot)
+            executed = core.last_executed
+            execution.execute_ready(core)
+            normal_case.propose(core)
+            if not core.touched and core.last_executed == executed:
+                return
+
+    def next_deadline(self) -> int | None:
+        """When `settle` has to be called at the latest, in microseconds of the monotonic clock; None: never."""
+        core = self.core
+        if core.status is Status.LOST_VOTES:
+            return None
+        due = timers.deadlines(core)
+        tick = core.service.next_deadline()
+        if tick is not None and core.is_primary and normal_case.has_room(core):
+            due.append(core.now + max(0, tick - core.wall))
+        return min(due)
+
+    def check_invariants(self) -> None:
+        """Raise InvariantViolation when a stated invariant does not hold."""
+        invariants.check(self.core)
+
+    def report(self) -> ReplicaReport:
+        """A snapshot for people and programs."""
+        core = self.core
+        stable = core.checkpoints.held.get(core.log.low_watermark)
+        return ReplicaReport(
+            replica_id=core.replica_id,
+            view=core.view,
+            status=core.status.value,
+            primary=core.primary,
+            is_primary=core.is_primary,
+            last_executed=core.last_executed,
+            low_watermark=core.log.low_watermark,
+            stable_checkpoint=core.log.low_watermark,
+            state_digest="" if stable is None else stable.digest.hex(),
+            view_changes=core.views.changes,
+            needs_state=checkpoints.state_is_needed(core),
+            waiting_requests=len(core.waiting),
+            incidents=dict(core.incidents),
+        )
+
+
+def reconsider_parked(core: Core) -> None:
+    """Parked proposals whose time has come are looked at again."""
+    for number in core.parked:
+        slot = core.log.slots.get(number)
+        due = slot.parked.reconsider_at if slot is not None and slot.parked is not None else None
+        if due is not None and due <= core.now:
+            core.touched.add(number)
+
+
+def order_tick(core: Core) -> None:
+    """The primary lets the agreed time advance when the service waits for it and nothing else is ordered."""
+    tick = core.service.next_deadline()
+    if tick is None or not core.is_primary or tick > core.wall:
+        return
+    if core.next_sequence_number == core.last_executed + 1 and normal_case.has_room(core):
+        normal_case.propose_batch(core, [])

@@ -1,0 +1,120 @@
+"""Rebuild a replica from its records: it never contradicts a vote of its earlier life (architecture, section 3).
+
+The service that is handed to the core must already be in the state of the stable checkpoint among the records (the
+storage that kept the records kept that state too), or in its initial state when there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quorate.core import checkpoints
+from quorate.core.context import Core, Status
+from quorate.core.log import Phase, Slot, Vote, open_batch
+from quorate.core.tables import decode_snapshot
+from quorate.errors import InvariantViolation, require
+from quorate.messages.codec import decode, decode_envelope
+from quorate.messages.protocol import Prepare, PreparedClaim, ViewChange
+from quorate.messages.records import (
+    BatchRecord,
+    CheckpointRecord,
+    DecidedRecord,
+    PreparedRecord,
+    PrePreparedRecord,
+    Record,
+    StableRecord,
+    ViewRecord,
+)
+
+
+def restore(core: Core, records: Iterable[Record]) -> None:
+    """Fold the records into the state of a fresh core."""
+    kept: dict[type, list[Record]] = {}
+    for record in records:
+        kept.setdefault(type(record), []).append(record)
+    restore_checkpoints(core, kept)
+    restore_view(core, kept)
+    restore_log(core, kept)
+
+
+def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:
+    """Execution goes on from the stable checkpoint, which is the low watermark; what was decided above it is executed
+    again from the records."""
+    stable = next(iter(kept.get(StableRecord, ())), None)
+    if stable is None:
+        checkpoints.hold(core, 0)
+        return
+    assert isinstance(stable, StableRecord)
+    sequence_number = stable.sequence_number
+    for record in kept.get(CheckpointRecord, ()):
+        assert isinstance(record, CheckpointRecord)
+        if record.sequence_number == sequence_number:
+            core.tables.restore(decode_snapshot(record.tables))
+    held = checkpoints.hold(core, sequence_number)
+    if held.digest != stable.digest:
+        raise InvariantViolation(
+            f"the stored state at sequence number {sequence_number} does not have the digest that was vouched for: "
+            "the storage is damaged"
+        )
+    core.checkpoints.stable_certificate = stable.certificate
+    core.last_executed = core.log.low_watermark = sequence_number
+    core.next_sequence_number = sequence_number + 1
+
+
+def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:
+    """The view; a replica that was changing view goes on with the VIEW-CHANGE that it sent."""
+    record = next(iter(kept.get(ViewRecord, ())), None)
+    if not isinstance(record, ViewRecord):
+        return
+    core.views.view = record.view
+    if not record.is_changing_view:
+        core.views.new_view_frame = record.frame
+        return
+    core.status = Status.VIEW_CHANGE
+    message = decode(decode_envelope(record.frame).payload)
+    require(isinstance(message, ViewChange), "a view record of a view change holds a VIEW-CHANGE")
+    assert isinstance(message, ViewChange)
+    core.views.view_changes[core.replica_id] = (message, record.frame)
+
+
+def restore_log(core: Core, kept: dict[type, list[Record]]) -> None:
+    """Bodies, Q, P and decisions above the low watermark; slots of the present view are accepted as they were."""
+    log = core.log
+    for record in kept.get(BatchRecord, ()):
+        assert isinstance(record, BatchRecord)
+        log.hold(open_batch(record.batch), record.sequence_number)
+    for record in kept.get(PrePreparedRecord, ()):
+        assert isinstance(record, PrePreparedRecord)
+        if not log.in_window(record.sequence_number):
+            continue
+        log.note_pre_prepared(record.sequence_number, record.digest, record.view)
+        core.next_sequence_number = max(core.next_sequence_number, record.sequence_number + 1)
+        if record.view == core.view and core.status is Status.NORMAL:
+            slot = log.slot(record.sequence_number)
+            slot.digest, slot.phase, slot.proposal = record.digest, Phase.PRE_PREPARED, record.frame
+            log.highest_proposed = max(log.highest_proposed, record.sequence_number)
+            if core.primary != core.replica_id:
+                slot.prepares[core.replica_id] = own_prepare(core, slot)
+            core.touched.add(record.sequence_number)
+    for record in kept.get(PreparedRecord, ()):
+        assert isinstance(record, PreparedRecord)
+        if not log.in_window(record.sequence_number):
+            continue
+        log.prepared_claims[record.sequence_number] = PreparedClaim(
+            record.sequence_number, record.digest, record.view, record.certificate
+        )
+        if record.view == core.view and core.status is Status.NORMAL:
+            slot = log.slot(record.sequence_number)
+            slot.phase = Phase.PREPARED
+            slot.commits[core.replica_id] = Vote(core.view, record.digest, b"")
+    for record in kept.get(DecidedRecord, ()):
+        assert isinstance(record, DecidedRecord)
+        if log.in_window(record.sequence_number):
+            log.slot(record.sequence_number).decided = record.digest
+
+
+def own_prepare(core: Core, slot: Slot) -> Vote:
+    """The vote that was sent before the restart, authenticated anew."""
+    assert slot.digest is not None
+    message = Prepare(core.view, slot.sequence_number, slot.digest, core.replica_id)
+    return Vote(core.view, slot.digest, core.auth.seal(message) if core.signs_everything else b"")

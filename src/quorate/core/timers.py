@@ -1,0 +1,104 @@
+"""When a replica gives up on a primary (OSDI'99 4.4, 4.5.2; facts 1.7). Deadlines are data; nobody sleeps here.
+
+TIMER-1  In a view, the timer runs for the oldest waiting request; without one, for the lowest slot that is proposed
+         and not executed. Only its execution restarts it (P7).
+TIMER-2  In a view change it starts when a quorum wants the view, not when the own VIEW-CHANGE is sent.
+TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; time spent in progress halves it, down to
+         its base (P9).
+TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout is
+         suspected too (P12).
+"""
+
+from __future__ import annotations
+
+from quorate.core.context import Core, Status
+
+
+def on_view_left(core: Core) -> None:
+    """The view is left: unless something new was executed in it, the next one is given twice the time."""
+    timers = core.timers
+    if timers.progress_since is None:
+        timers.timeout = min(2 * timers.timeout, timers.limit)
+    timers.view_change_deadline = None
+    timers.progress_since = None
+    timers.behind_since = None
+    timers.timed = None
+
+
+def on_view_entered(core: Core) -> None:
+    """A new view: its timer starts with what waits."""
+    core.timers.view_change_deadline = None
+    core.timers.progress_since = None
+    core.timers.behind_since = None
+    core.timers.timed = None
+
+
+def on_progress(core: Core) -> None:
+    """A request was executed that was not before."""
+    timers = core.timers
+    if core.status is not Status.NORMAL:
+        return
+    if timers.progress_since is None:
+        timers.progress_since = core.now
+    elif timers.timeout > timers.base and core.now - timers.progress_since >= timers.timeout:
+        timers.timeout = max(timers.base, timers.timeout // 2)
+        timers.progress_since = core.now
+
+
+def ask_soon(core: Core) -> None:
+    """This replica may lag: let it say soon what it has, even if it thinks that it lacks nothing."""
+    due = core.now + core.status_interval
+    core.timers.status_due = min(core.timers.status_due, due)
+    core.timers.status_forced = min(core.timers.status_forced, due)
+
+
+def restate(core: Core) -> None:
+    """Let the timer run for what it is to run for now (TIMER-1)."""
+    pending = what_waits(core) if core.status is Status.NORMAL else None
+    if pending != core.timers.timed:
+        core.timers.timed = pending
+        core.timers.started = core.now
+
+
+def what_waits(core: Core) -> object:
+    """The oldest waiting request, else the next slot if a later one or itself is proposed, else None."""
+    oldest = core.waiting.oldest()
+    if oldest is not None:
+        return oldest.digest
+    if core.parked or core.log.highest_proposed > core.last_executed:
+        return core.last_executed + 1
+    return None
+
+
+def expired(core: Core) -> str | None:
+    """Why the view has to be left now, or None."""
+    timers = core.timers
+    if core.status is Status.VIEW_CHANGE:
+        if timers.view_change_deadline is not None and core.now >= timers.view_change_deadline:
+            return "no NEW-VIEW came in time"
+        return None
+    if core.status is not Status.NORMAL:
+        return None
+    if timers.timed is not None and core.now >= timers.started + timers.timeout:
+        return "the oldest request was not executed in time"
+    if timers.behind_since is not None and core.now >= timers.behind_since + timers.timeout:
+        return "the primary's clock stays behind"
+    return None
+
+
+def deadlines(core: Core) -> list[int]:
+    """All moments at which something falls due, in microseconds of the monotonic clock."""
+    timers = core.timers
+    due = [timers.status_due]
+    if core.status is Status.VIEW_CHANGE and timers.view_change_deadline is not None:
+        due.append(timers.view_change_deadline)
+    if core.status is Status.NORMAL:
+        if timers.timed is not None:
+            due.append(timers.started + timers.timeout)
+        if timers.behind_since is not None:
+            due.append(timers.behind_since + timers.timeout)
+        for number in core.parked:
+            parked = core.log.slots[number].parked
+            if parked is not None and parked.reconsider_at is not None:
+                due.append(parked.reconsider_at)
+    return due

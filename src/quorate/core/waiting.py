@@ -1,0 +1,118 @@
+"""Requests that wait for execution (facts 1.7, 3.4; C7).
+
+The order of arrival governs the view-change timer: only the *oldest* waiting request can stop it, so a primary cannot
+starve one client while it serves the others (P7). The primary takes requests of each client in turn, so a client with
+many sessions gets no more than the others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quorate.messages.protocol import Request
+
+SessionKey = tuple[bytes, int]
+
+
+class Waiting(NamedTuple):
+    """An authentic request that is not executed here yet."""
+
+    request: Request
+    digest: bytes
+    frame: bytes
+
+
+class WaitingRequests:
+    """At most one request a session, bounded in number."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[SessionKey, Waiting] = {}
+        self._ready: dict[bytes, dict[SessionKey, Waiting]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a request waits that this view's primary has not ordered yet."""
+        return bool(self._ready)
+
+    def add(self, waiting: Waiting, is_ordered: bool = False) -> bool:
+        """Let a request wait; False when it already does, when a newer one of its session does, or when all is full.
+
+        `is_ordered`: it came inside a PRE-PREPARE, so the primary need not order it again.
+        """
+        request = waiting.request
+        key = (request.client, request.session)
+        present = self._entries.get(key)
+        if present is not None:
+            if present.request.timestamp >= request.timestamp:
+                return False
+            self._remove(key)
+        elif len(self._entries) >= self._limit:
+            return False
+        self._entries[key] = waiting
+        if not is_ordered:
+            self._ready.setdefault(request.client, {})[key] = waiting
+        return True
+
+    def get(self, client: bytes, session: int) -> Waiting | None:
+        """The waiting request of a session."""
+        return self._entries.get((client, session))
+
+    def oldest(self) -> Waiting | None:
+        """The request that has waited longest."""
+        return next(iter(self._entries.values()), None)
+
+    def oldest_first(self) -> list[Waiting]:
+        """All, in the order of their arrival."""
+        return list(self._entries.values())
+
+    def take(self, count: int, size: int) -> list[Waiting]:
+        """Up to *count* requests of at most *size* bytes in all (at least one), each client in turn. They go on
+        waiting for execution."""
+        taken: list[Waiting] = []
+        while self._ready and len(taken) < count:
+            client = next(iter(self._ready))
+            sessions = self._ready[client]
+            key = next(iter(sessions))
+            waiting = sessions[key]
+            size -= len(waiting.frame)
+            if size < 0 and taken:
+                break
+            taken.append(waiting)
+            del sessions[key]
+            del self._ready[client]
+            if sessions:
+                self._ready[client] = sessions  # to the back: the other clients come first
+        return taken
+
+    def mark_ordered(self, request: Request) -> None:
+        """A PRE-PREPARE of this view orders it: this view's primary need not order it again."""
+        key = (request.client, request.session)
+        present = self._entries.get(key)
+        if present is not None and present.request.timestamp == request.timestamp:
+            self._unready(key)
+
+    def executed(self, request: Request) -> None:
+        """The session has executed this timestamp: what waits up to it is done or superseded."""
+        key = (request.client, request.session)
+        present = self._entries.get(key)
+        if present is not None and present.request.timestamp <= request.timestamp:
+            self._remove(key)
+
+    def reorder_all(self) -> None:
+        """A new view begins: everything that waits has to be ordered by the new primary."""
+        self._ready = {}
+        for key, waiting in self._entries.items():
+            self._ready.setdefault(waiting.request.client, {})[key] = waiting
+
+    def _remove(self, key: SessionKey) -> None:
+        del self._entries[key]
+        self._unready(key)
+
+    def _unready(self, key: SessionKey) -> None:
+        sessions = self._ready.get(key[0])
+        if sessions is not None and sessions.pop(key, None) is not None and not sessions:
+            del self._ready[key[0]]

@@ -1,0 +1,131 @@
+"""A group of real replicas joined by a perfect wire, for tests of the rules. Time moves only when a test says so."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
+from quorate.auth.keys import KeyPair
+from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
+from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
+from quorate.core.replica import Replica
+from quorate.messages.protocol import Message, Reply, Request
+from quorate.messages.records import Record
+from quorate.services.counter import CounterService
+
+Filter = Callable[[int, int, Message], bool]
+"""Whether a message of a sender reaches a receiver."""
+
+
+def key_pair(number: int) -> KeyPair:
+    """A key pair that depends on nothing but its number."""
+    return KeyPair(bytes([number]) * 32)
+
+
+def configuration_of(replica_count: int, settings: Settings | None = None) -> ClusterConfiguration:
+    """A cluster of *replica_count* replicas and two clients."""
+    return ClusterConfiguration(
+        cluster_id="11" * 16,
+        incarnation="22" * 16,
+        service="counter",
+        replicas=tuple(
+            Member("127.0.0.1", 7000 + number, key_pair(number + 1).public_key.hex()) for number in range(replica_count)
+        ),
+        clients=tuple(ClientEntry(f"client-{number}", key_pair(200 + number).public_key.hex()) for number in range(2)),
+        settings=settings or Settings(),
+    )
+
+
+class Group:
+    """n replicas; what they send is delivered in order unless `reaches` says no."""
+
+    def __init__(self, replica_count: int = 4, settings: Settings | None = None) -> None:
+        self.configuration = configuration_of(replica_count, settings)
+        self.authenticators = [
+            ReplicaAuthenticator(number, key_pair(number + 1), self.configuration) for number in range(replica_count)
+        ]
+        self.services = [CounterService() for _ in range(replica_count)]
+        self.replicas = [
+            Replica(number, self.configuration, self.services[number], self.authenticators[number])
+            for number in range(replica_count)
+        ]
+        self.clients = [ClientAuthenticator(key_pair(200 + number), self.configuration) for number in range(2)]
+        self.now = 1_000_000
+        self.wall = 1_800_000_000_000_000
+        self.wire: deque[tuple[int, int, bytes]] = deque()
+        self.records: list[list[Record]] = [[] for _ in range(replica_count)]
+        self.traces: list[list[Trace]] = [[] for _ in range(replica_count)]
+        self.sent: list[tuple[int, Message]] = []
+        self.replies: list[tuple[int, Reply]] = []
+        self.reaches: Filter = lambda sender, receiver, message: True
+        self.stopped: set[int] = set()
+
+    def perform(self, sender: int, effects: list[Effect]) -> None:
+        """Do what a replica wants done."""
+        for effect in effects:
+            match effect:
+                case Persist(record):
+                    self.records[sender].append(record)
+                case Broadcast(message, frame):
+                    self.sent.append((sender, message))
+                    for receiver in range(len(self.replicas)):
+                        if receiver != sender and self.reaches(sender, receiver, message):
+                            self.wire.append((sender, receiver, frame))
+                case Send(receiver, message, frame):
+                    self.sent.append((sender, message))
+                    if self.reaches(sender, receiver, message):
+                        self.wire.append((sender, receiver, frame))
+                case SendReply(message, _):
+                    self.replies.append((sender, message))
+                case Trace():
+                    self.traces[sender].append(effect)
+
+    def receive(self, receiver: int, frame: bytes) -> None:
+        """Hand a frame to one replica and let it draw its conclusions."""
+        if receiver in self.stopped:
+            return
+        replica = self.replicas[receiver]
+        replica.receive(self.authenticators[receiver].open(frame), self.now, self.wall)
+        self.perform(receiver, replica.settle(self.now, self.wall))
+        replica.check_invariants()
+
+    def run(self) -> None:
+        """Deliver until nothing is under way."""
+        while self.wire:
+            _, receiver, frame = self.wire.popleft()
+            self.receive(receiver, frame)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass in small steps; replicas act when their deadlines come."""
+        for _ in range(milliseconds // 10):
+            self.now += 10_000
+            self.wall += 10_000
+            for number, replica in enumerate(self.replicas):
+                if number in self.stopped:
+                    continue
+                deadline = replica.next_deadline()
+                if deadline is not None and deadline <= self.now:
+                    self.perform(number, replica.settle(self.now, self.wall))
+                    replica.check_invariants()
+            self.run()
+
+    def request(self, operations: tuple[bytes, ...], session: int, timestamp: int, client: int = 0) -> bytes:
+        """The sealed frame of a request."""
+        authenticator = self.clients[client]
+        return authenticator.seal(Request(authenticator.client_id, session, timestamp, operations))
+
+    def submit(self, frame: bytes, *receivers: int) -> None:
+        """A client's frame arrives at the given replicas, at all of them by default."""
+        for receiver in receivers or range(len(self.replicas)):
+            self.receive(receiver, frame)
+        self.run()
+
+    def open_session(self, client: int = 0, timestamp: int = 1) -> int:
+        """Open a session through the group and return its name."""
+        self.submit(self.request((), 0, timestamp, client))
+        results = {reply.results for _, reply in self.replies if reply.session == 0 and reply.timestamp == timestamp}
+        assert len(results) == 1, results
+        (result,) = results.pop()
+        assert result is not None
+        return int.from_bytes(result, "big")
