@@ -1,0 +1,1 @@
+"""How frames travel: length-prefixed framing, mutually authenticated links, reconnection."""
