@@ -55,6 +55,7 @@ def record(core: Core, message: Checkpoint, frame: bytes) -> None:
     if newest is None or newest[0].sequence_number < message.sequence_number:
         core.checkpoints.highest[message.replica] = (message, frame)
     if not core.log.in_window(message.sequence_number):
+        stabilise_passed(core)
         return
     votes = core.checkpoints.votes.setdefault(message.sequence_number, {})
     present = votes.setdefault(message.replica, (message, frame))
@@ -78,6 +79,21 @@ def stabilise_if_vouched(core: Core, sequence_number: int) -> None:
     if any(others.count(digest) >= core.quorums.weak for digest in set(others)):
         core.diverged_at = sequence_number
         core.note("state-diverged", sequence_number=sequence_number)
+
+
+def stabilise_passed(core: Core) -> None:
+    """A laggard's newest checkpoint is stable too once a quorum, itself included, has vouched for this or a later
+    number: f + 1 correct replicas hold that state, and their votes for the older one are forgotten (CP-5)."""
+    newest = max(core.checkpoints.held)
+    if newest <= core.log.low_watermark:
+        return
+    frames = [
+        frame
+        for replica, (vote, frame) in sorted(core.checkpoints.highest.items())
+        if vote.sequence_number > newest or replica == core.replica_id
+    ]
+    if len(frames) >= core.quorums.quorum:
+        stabilise(core, newest, tuple(frames))
 
 
 def stabilise(core: Core, sequence_number: int, certificate: tuple[bytes, ...]) -> None:

@@ -30,7 +30,9 @@ from quorate.messages.protocol import (
 
 IDLE_FACTOR: Final = 10
 """A replica that lacks nothing says what it has this many times less often."""
-DECIDED_MAX: Final = 64
+DECIDED_MAX: Final = 256
+FETCH_MAX: Final = 64
+"""Bodies asked for in one message."""
 SLOTS_MAX: Final = 32
 """Slots of which votes are repeated in answer to one STATUS."""
 BATCH_BYTES_MAX: Final = 4 << 20
@@ -74,7 +76,7 @@ def own_status(core: Core) -> Status:
     """STATUS of this replica."""
     slots = core.log.slots
     highest = max(slots, default=0)
-    flags = bytes(flags_of(slots.get(number)) for number in range(core.last_executed + 1, highest + 1))
+    flags = bytes(flags_of(slots.get(number)) for number in range(core.log.low_watermark + 1, highest + 1))
     held = sum(1 << replica for replica, (vc, _) in core.views.view_changes.items() if vc.view == core.view)
     return Status(
         core.view,
@@ -83,7 +85,7 @@ def own_status(core: Core) -> Status:
         core.last_executed,
         flags,
         held,
-        tuple(core.missing)[:DECIDED_MAX],
+        tuple(core.missing)[:FETCH_MAX],
         core.replica_id,
     )
 
@@ -95,7 +97,7 @@ def flags_of(slot: Slot | None) -> int:
     return (
         (SlotFlag.PRE_PREPARED if slot.phase >= Phase.PRE_PREPARED else 0)
         | (SlotFlag.PREPARED if slot.phase >= Phase.PREPARED else 0)
-        | (SlotFlag.COMMITTED if slot.decided is not None else 0)
+        | (SlotFlag.COMMITTED if slot.phase >= Phase.COMMITTED else 0)
     )
 
 
@@ -159,20 +161,23 @@ def help_with_decisions(core: Core, message: Status) -> None:
 
 
 def help_with_votes(core: Core, message: Status) -> None:
-    """The PRE-PREPARE as it came, and own votes authenticated anew, of slots that the peer has not finished."""
-    first = message.last_executed + 1
-    for sequence_number in range(first, min(first + SLOTS_MAX, core.log.high_watermark + 1)):
-        slot = core.log.slots.get(sequence_number)
-        if slot is None or slot.digest is None:
+    """The PRE-PREPARE as it came, and own votes authenticated anew, of slots that are not committed at the peer. A
+    slot that it has executed is among them: after a view change the others need its votes again."""
+    helped = 0
+    for sequence_number, slot in sorted(core.log.slots.items()):
+        at = sequence_number - message.low_watermark - 1
+        flags = message.slots[at] if 0 <= at < len(message.slots) else 0
+        if at < 0 or slot.digest is None or flags & SlotFlag.COMMITTED:
             continue
-        at = sequence_number - first
-        flags = message.slots[at] if at < len(message.slots) else 0
+        helped += 1
+        if helped > SLOTS_MAX:
+            return
         if slot.frame and not flags & SlotFlag.PRE_PREPARED:
             proposal = decode(decode_envelope(slot.frame).payload)
             core.forward(message.replica, proposal, slot.frame)
         if core.replica_id in slot.prepares and not flags & SlotFlag.PREPARED:
             core.send(message.replica, Prepare(core.view, sequence_number, slot.digest, core.replica_id))
-        if slot.phase >= Phase.PREPARED and not flags & SlotFlag.COMMITTED:
+        if slot.phase >= Phase.PREPARED:
             core.send(message.replica, Commit(core.view, sequence_number, slot.digest, core.replica_id))
 
 
@@ -199,7 +204,7 @@ def fetch(core: Core, digests: list[bytes]) -> None:
     """Ask for bodies: the primary at once, all others when that did not help."""
     if not digests:
         return
-    message = FetchBatches(tuple(digests[:DECIDED_MAX]), core.replica_id)
+    message = FetchBatches(tuple(digests[:FETCH_MAX]), core.replica_id)
     ask_all = any(core.missing[digest] >= ASK_ALL_AFTER for digest in message.digests)
     others = [replica for replica in range(core.replica_count) if replica != core.replica_id]
     for replica in others if ask_all or core.primary == core.replica_id else [core.primary]:

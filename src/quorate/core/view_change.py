@@ -8,7 +8,6 @@ from quorate.core.new_view import Choice, Undecided, compute_new_view
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
 from quorate.errors import AuthenticationFailed, MalformedMessage, require
-from quorate.messages.codec import without_attachments
 from quorate.messages.protocol import (
     CheckpointClaim,
     Chosen,
@@ -222,7 +221,9 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
     }
     core.persist(ViewRecord(core.view, False, frame))
     if choice.checkpoint.sequence_number > core.log.low_watermark:
-        checkpoints.stabilise(core, choice.checkpoint.sequence_number, (without_attachments(frame),))
+        votes = core.checkpoints.votes.get(choice.checkpoint.sequence_number, {})
+        matching = [sealed for _, (vote, sealed) in sorted(votes.items()) if vote.digest == choice.checkpoint.digest]
+        checkpoints.stabilise(core, choice.checkpoint.sequence_number, tuple(matching))
     for slot in core.log.slots.values():
         slot.enter_view(core.view)
     core.log.highest_proposed = 0

@@ -152,7 +152,7 @@ class NewView(Struct, frozen=True, array_like=True, tag=8):
 class Status(Struct, frozen=True, array_like=True, tag=9):
     """STATUS: what its sender has, so that any peer can send what is missing (Castro's thesis, 4.7).
 
-    `slots` has one byte a sequence number from last_executed + 1 on, a union of `SlotFlag`s; `view_changes` is a bit
+    `slots` has one byte a sequence number from low_watermark + 1 on, a union of `SlotFlag`s; `view_changes` is a bit
     set of the replicas whose VIEW-CHANGE for `view` it holds; `missing` names batches that it lacks.
     """
 
@@ -169,7 +169,7 @@ class Status(Struct, frozen=True, array_like=True, tag=9):
 class Decided(Struct, frozen=True, array_like=True, tag=10):
     """DECIDED: these digests are committed-local at its sender. f+1 equal claims let a laggard execute."""
 
-    entries: Annotated[tuple[Chosen, ...], Meta(max_length=64)]
+    entries: Annotated[tuple[Chosen, ...], Meta(max_length=WINDOW_MAX)]
     replica: ReplicaId
 
 
