@@ -45,6 +45,7 @@ SETTING_COMMENTS: Final = {
     "batch_bytes_max": "bytes in one batch",
     "request_bytes_max": "bytes in one request; at most batch_bytes_max",
     "batches_in_flight": "batches that the primary orders at once",
+    "reply_bytes_max": "bytes of the results of one request; what is beyond it is not returned",
     "waiting_requests_max": "requests that wait at a replica; more are refused",
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
     "durability": '"memory": a replica that restarts has lost its votes and stays silent',
@@ -175,15 +176,16 @@ def render_configuration(configuration: ClusterConfiguration) -> str:
     lines = [
         "# A Quorate cluster: who its members are and how it behaves. This file is equal at every member.",
         tomli_w.dumps({"format": configuration.format}),
-        "# What signatures and MACs are bound to. The incarnation is new whenever the cluster starts empty.",
+        "\n# What signatures and MACs are bound to. The incarnation is new whenever the cluster starts empty.",
         tomli_w.dumps({"cluster_id": configuration.cluster_id, "incarnation": configuration.incarnation}),
-        '# What is replicated: "redis", "counter", or "module:Class".',
+        '\n# What is replicated: "redis", "counter", or "module:Class".',
         tomli_w.dumps({"service": configuration.service}),
-        "# One value for the whole cluster: change it in every member's file, with all replicas stopped.",
+        "\n# One value for the whole cluster: change it in every member's file, with all replicas stopped.",
         "[settings]\n",
     ]
     for name, value in msgspec.structs.asdict(configuration.settings).items():
-        lines.append(f"{tomli_w.dumps({name: value}).rstrip()}  # {SETTING_COMMENTS[name]}\n")
+        comment = f"  # {SETTING_COMMENTS[name]}" if name in SETTING_COMMENTS else ""
+        lines.append(tomli_w.dumps({name: value}).rstrip() + comment)
     for replica_id, member in enumerate(configuration.replicas):
         lines.append(f"\n[[replicas]]  # replica {replica_id}\n")
         lines.append(tomli_w.dumps(msgspec.structs.asdict(member)))

@@ -1,0 +1,162 @@
+"""The composition root: from a replica's folder to a replica at work, and to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+from quorate.auth.authenticator import ReplicaAuthenticator
+from quorate.core.replica import Replica
+from quorate.errors import QuorateError
+from quorate.folder import ReplicaFolder
+from quorate.net.links import Dialer, Identity, Listener, listen
+from quorate.runtime.driver import Driver
+from quorate.runtime.inspection import Inspector, Parts
+from quorate.runtime.lifetime import has_started, hold_folder, mark_started
+from quorate.runtime.node import Node
+from quorate.runtime.ports import SystemClock
+from quorate.runtime.reception import Reception, Refusals
+from quorate.runtime.roster import Roster
+from quorate.runtime.services import load_service
+from quorate.runtime.telemetry import Fields, Telemetry, is_watching
+from quorate.storage.memory import MemoryJournal
+
+_STOP_SECONDS: Final = 2.0
+"""How long what is queued may take to leave when the replica stops."""
+
+
+class Assembly:
+    """The parts of one replica, put together. Nothing runs yet."""
+
+    def __init__(self, folder: ReplicaFolder) -> None:
+        clock = SystemClock()
+        configuration = folder.configuration
+        self.folder: Final = folder
+        self.lost_votes: Final = has_started(folder.path, configuration.incarnation)
+        """A replica whose storage is memory and that ran before in this incarnation does not know what it voted."""
+        authenticator = ReplicaAuthenticator(folder.replica_id, folder.key_pair, configuration)
+        journal = MemoryJournal()
+        replica = Replica(
+            folder.replica_id,
+            configuration,
+            load_service(configuration.service),
+            authenticator,
+            journal.records(),
+            self.lost_votes,
+            tracing=is_watching(),
+        )
+        self.telemetry: Final = Telemetry(folder.replica_id, clock.now, lambda: _standing(replica))
+        roster = Roster()
+        refusals = Refusals(self.telemetry.refused)
+        driver = Driver(journal, roster, self.telemetry.trace)
+        self.inspector: Final = Inspector(Parts(folder, replica, authenticator, roster, refusals, driver, clock))
+        self.node: Final = Node(
+            replica,
+            driver,
+            roster,
+            Reception(authenticator, refusals),
+            self.inspector.answer,
+            self.telemetry,
+            clock,
+        )
+
+
+def _standing(replica: Replica) -> Fields:
+    return {"view": replica.core.view, "status": replica.core.status.value}
+
+
+async def run_replica(folder: ReplicaFolder) -> None:
+    """Run a replica until SIGTERM or SIGINT. Raises what stopped it before that."""
+    with hold_folder(folder.path), _until_signal() as end:
+        assembly = Assembly(folder)
+        listener, dialers = await _connect(assembly)
+        try:
+            mark_started(folder.path, folder.configuration.incarnation)
+            assembly.node.start()
+            _announce(assembly)
+            _settle_memory()
+            await end
+        finally:
+            assembly.node.stop()
+            await _disconnect(listener, dialers)
+        assembly.telemetry.say(logging.INFO, "stopped")
+
+
+@contextmanager
+def _until_signal() -> Iterator[asyncio.Future[None]]:
+    """A future that is done when SIGTERM or SIGINT comes, or fails with what no part of the replica expected."""
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not end.done():
+            end.set_result(None)
+
+    def fail(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and "transport" in context:
+            logging.getLogger("quorate").warning("connection-error", extra={"fields": {"error": str(error)}})
+        elif not end.done():
+            end.set_exception(error or QuorateError(str(context.get("message"))))
+
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+            stack.callback(loop.remove_signal_handler, number)
+        loop.set_exception_handler(fail)
+        stack.callback(loop.set_exception_handler, None)
+        yield end
+
+
+async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
+    """Listen, and dial the replicas with lower ids: one link a pair."""
+    folder = assembly.folder
+    identity = Identity(folder.key_pair, folder.configuration)
+    members = folder.configuration.replicas
+    own = members[folder.replica_id]
+    listener = await listen(folder.settings.listen_host or own.host, own.port, identity, assembly.node)
+    dialers = [
+        Dialer(
+            identity,
+            member.host,
+            member.port,
+            bytes.fromhex(member.public_key),
+            assembly.node,
+            counters=listener.counters,
+        )
+        for member in members[: folder.replica_id]
+    ]
+    assembly.inspector.watch(listener.counters, dict(enumerate(dialers)))
+    return listener, dialers
+
+
+async def _disconnect(listener: Listener, dialers: list[Dialer]) -> None:
+    listener.close()
+    for dialer in dialers:
+        dialer.close()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await asyncio.gather(listener.wait_closed(), *(dialer.wait_closed() for dialer in dialers))
+    except TimeoutError:
+        logging.getLogger("quorate").warning("links-did-not-close")
+
+
+def _announce(assembly: Assembly) -> None:
+    member = assembly.folder.configuration.replicas[assembly.folder.replica_id]
+    fields = {"address": f"{member.host}:{member.port}", "pid": os.getpid()}
+    assembly.telemetry.say(logging.INFO, "started", fields)
+    if assembly.lost_votes:
+        remedy = "it stays silent; `quorate up` starts the cluster anew, empty"
+        assembly.telemetry.say(logging.WARNING, "votes-lost", {"remedy": remedy})
+
+
+def _settle_memory() -> None:
+    """What is there now stays: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

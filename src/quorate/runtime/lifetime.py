@@ -1,0 +1,86 @@
+"""One process a replica, and what a restart means: a lock and a marker in the replica's folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from quorate.errors import ConfigurationError
+
+LOCK_FILE: Final = "lock"
+MARKER_FILE: Final = "started"
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a replica's folder: two processes with one identity would contradict each other's votes.
+
+    The system gives the lock back when the process ends, however it ends; the file stays.
+    """
+    path = folder / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be opened: {error.strerror}; a replica writes to its folder"
+        ) from error
+    with open(descriptor, "r+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = file.read().strip() or "unknown"
+            raise ConfigurationError(
+                f"the replica of {folder} runs already (pid {holder}); stop that process first"
+            ) from None
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the folder."""
+    if not (folder / LOCK_FILE).exists():
+        return False
+    try:
+        with hold_folder(folder):
+            return False
+    except ConfigurationError:
+        return True
+
+
+def has_started(folder: Path, incarnation: str) -> bool:
+    """Whether a replica was started from this folder in this incarnation of the cluster: it may have voted."""
+    try:
+        return (folder / MARKER_FILE).read_text(encoding="ascii").strip() == incarnation
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{folder / MARKER_FILE} cannot be read: {error}; mend it or its folder") from error
+
+
+def mark_started(folder: Path, incarnation: str) -> None:
+    """Note, on disk before the first vote leaves, that this incarnation was started from this folder."""
+    path = folder / MARKER_FILE
+    try:
+        with path.open("w", encoding="ascii") as file:
+            file.write(f"{incarnation}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}; a replica writes to its folder"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

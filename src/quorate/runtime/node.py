@@ -1,0 +1,151 @@
+"""A node is a replica at work: frames come in, once a turn of the event loop the core draws its conclusions, effects go
+out. It owns its replica; nothing else calls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from quorate.core.effects import Effect
+from quorate.core.ports import Opened
+from quorate.messages.protocol import Inspect
+from quorate.net.links import FRAME_TOO_LARGE
+from quorate.runtime.driver import Driver
+from quorate.runtime.inbox import Inbox
+from quorate.runtime.ports import Clock, Link
+from quorate.runtime.reception import Reception
+from quorate.runtime.roster import Roster
+from quorate.runtime.telemetry import Telemetry
+
+TURN_FRAMES_MAX: Final = 1024
+"""Frames that one turn looks at; the rest waits for the next, after the sockets had theirs."""
+_TICK_SECONDS: Final = 0.001
+"""What the event loop's timers can tell apart: waking earlier than a deadline would only mean waking twice."""
+
+
+class Core(Protocol):
+    """What a node needs of `core.replica.Replica`."""
+
+    def receive(self, opened: Opened, now: int, wall: int) -> None:
+        """Take in one message."""
+
+    def settle(self, now: int, wall: int) -> list[Effect]:
+        """Draw the conclusions."""
+
+    def next_deadline(self) -> int | None:
+        """When to settle again although nothing came in."""
+
+
+class Alarm:
+    """One timer of the event loop. It is armed anew only when it has to ring earlier: ringing too early is harmless."""
+
+    def __init__(self, ring: Callable[[], None], clock: Clock) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._deadline: int | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, deadline: int | None) -> None:
+        """Ring at *deadline* at the latest, or not at all."""
+        if deadline is None or (self._deadline is not None and self._deadline <= deadline):
+            return
+        self.stop()
+        delay = max(0, deadline - self._clock.now()) / 1_000_000
+        self._deadline = deadline
+        self._handle = asyncio.get_running_loop().call_later(delay + _TICK_SECONDS, self._expire)
+
+    def stop(self) -> None:
+        """Do not ring."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._deadline = None
+
+    def _expire(self) -> None:
+        self._handle = self._deadline = None
+        self._ring()
+
+
+class Node:
+    """One replica, its links and its inbox. Satisfies `net.links.LinkHandler`."""
+
+    def __init__(
+        self,
+        core: Core,
+        driver: Driver,
+        roster: Roster,
+        reception: Reception,
+        inspect: Callable[[Link, Inspect], None],
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self._core = core
+        self._driver = driver
+        self._roster = roster
+        self._reception = reception
+        self._inspect = inspect
+        self._telemetry = telemetry
+        self._clock = clock
+        self._inbox = Inbox()
+        self._alarm = Alarm(self._schedule, clock)
+        self._turn_handle: asyncio.Handle | None = None
+        self._is_running = False
+
+    def start(self) -> None:
+        """Begin: what came in while the replica was not ready is looked at now."""
+        self._is_running = True
+        self._schedule()
+
+    def stop(self) -> None:
+        """No more turns."""
+        self._is_running = False
+        self._alarm.stop()
+        if self._turn_handle is not None:
+            self._turn_handle.cancel()
+
+    # ------------------------------------------------------------------------------------- from the links
+
+    def link_opened(self, link: Link) -> None:
+        """A peer proved who it is."""
+        self._roster.add(link)
+        self._telemetry.say(logging.INFO, "link-opened", {"peer": link.peer.name})
+
+    def frames_received(self, link: Link, frames: list[bytes]) -> None:
+        """Frames came in: they wait for the turn."""
+        dropped = self._inbox.put(link, frames)
+        if dropped:
+            self._reception.refusals.count(link.peer.name, "inbox full", dropped)
+        self._schedule()
+
+    def link_closed(self, link: Link, reason: str) -> None:
+        """The connection is gone, and with it what it brought and was not looked at."""
+        self._roster.remove(link)
+        self._inbox.discard(link)
+        if reason.startswith(FRAME_TOO_LARGE):
+            self._reception.refusals.count(link.peer.name, FRAME_TOO_LARGE)
+        self._telemetry.say(logging.INFO, "link-closed", {"peer": link.peer.name, "reason": reason})
+
+    # -------------------------------------------------------------------------------------------- the turn
+
+    def _schedule(self) -> None:
+        if self._is_running and self._turn_handle is None:
+            self._turn_handle = asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_handle = None
+        now = self._clock.now()
+        wall = self._clock.wall()
+        for link, frame in self._inbox.take(TURN_FRAMES_MAX):
+            opened = self._reception.open(link, frame)
+            if opened is None:
+                continue
+            if isinstance(opened.message, Inspect):
+                self._inspect(link, opened.message)
+            else:
+                self._core.receive(opened, now, wall)
+        self._driver.perform(self._core.settle(now, wall))
+        self._alarm.set(self._core.next_deadline())
+        if self._inbox:
+            self._schedule()

@@ -1,0 +1,40 @@
+"""From the name of a service in `cluster.toml` to the service."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final, cast
+
+from quorate.core.ports import Service
+from quorate.errors import ConfigurationError
+
+BUILT_IN: Final = {
+    "redis": "quorate.services.redis:RedisService",
+    "counter": "quorate.services.counter:CounterService",
+}
+_METHODS: Final = ("execute", "query", "checkpoint", "release", "fetch", "install", "next_deadline")
+
+
+def load_service(name: str) -> Service:
+    """A new service, empty: a built-in one, or `module:Class`, looked for in the current folder too."""
+    module_name, separator, class_name = BUILT_IN.get(name, name).partition(":")
+    if not separator:
+        known = ", ".join(sorted(BUILT_IN))
+        raise ConfigurationError(f"there is no service {name!r}; known are {known} and your own, as module:Class")
+    if name not in BUILT_IN and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        factory = getattr(importlib.import_module(module_name), class_name)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"service {name!r}: there is no module {error.name!r}; install it, or start where it can be imported from"
+        ) from error
+    except AttributeError as error:
+        raise ConfigurationError(f"service {name!r}: {error}; correct `service`") from error
+    service = factory()
+    missing = [method for method in _METHODS if not callable(getattr(service, method, None))]
+    if missing:
+        raise ConfigurationError(f"service {name!r} is no quorate.Service: it lacks {', '.join(missing)}")
+    return cast(Service, service)

@@ -1,0 +1,1 @@
+"""Where a replica's votes are kept."""
