@@ -1,0 +1,44 @@
+"""What a client knows of the cluster from authentic replies, and of its own openings. Pure."""
+
+from __future__ import annotations
+
+from quorate.core.quorum import quorums_of
+
+
+class Openings:
+    """The timestamps of one session's openings: the wall clock, as the monotonic clock continues it."""
+
+    def __init__(self, first: int, step: int) -> None:
+        self._first = first
+        self._step = step
+        self._started: int | None = None
+        self._least = first
+
+    def next(self, now: int) -> int:
+        """The timestamp of an opening at *now*; larger than all before."""
+        if self._started is None:
+            self._started = now
+        timestamp = max(self._least, self._first + now - self._started)
+        self._least = timestamp + 1
+        return timestamp
+
+    def pass_by(self, known: int) -> None:
+        """The replicas know an opening with this timestamp."""
+        self._least = max(self._least, known + self._step)
+
+
+class Views:
+    """Which view the replicas are in, as far as their replies say so."""
+
+    def __init__(self, replica_count: int) -> None:
+        self._faults = quorums_of(replica_count).faults
+        self._latest = [0] * replica_count
+        self.believed = 0
+        """The (f + 1)-th largest of the latest views: at least one correct replica got that far, whatever f liars
+        say (B13). It never goes back, because no correct replica does."""
+
+    def state(self, replica: int, view: int) -> None:
+        """A replica stated its view in an authentic reply."""
+        if view > self._latest[replica]:
+            self._latest[replica] = view
+            self.believed = sorted(self._latest, reverse=True)[self._faults]

@@ -1,0 +1,343 @@
+"""The client's rules (OSDI'99 4.1), for one session with one outstanding request. Pure.
+
+A request goes to the believed primary; when no answer comes in time, or the link to it is lost, to all. A result is
+believed once f + 1 replicas vouch for it, so at least one correct replica does (B13).
+
+**Steps.** A session is opened by an ordered request of its own, so what is outstanding is either an `OPENING` or the
+`REQUEST` of the caller; `_RULES` says what follows from each outcome in each step.
+
+**Never twice.** "Session closed" says that this copy of a request was not executed. It does not say that no earlier
+copy was: any replica may have had the request ordered before the session was closed, and again after it (C3), while
+the replies to the first copy were lost. That holds even for a request that was sent once, to one replica. So a request
+that meets a closed session fails with its outcome unknown; it is not sent again in another session.
+
+Lest that befalls every quiet session that was closed in favour of busier ones (only the S most recently used of a
+client stay open), a session that was idle for `IDLE_MICROSECONDS` is not trusted any more: the next request opens a new
+one before it is sent at all. What remains are clients that use more than S sessions within that time.
+
+**Openings** of a client have growing timestamps, also across its restarts and among processes that share its key. The
+wall clock gives them; where the replicas know a later one, they say so (STALE) and the session opens above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from quorate.auth.authenticator import ClientAuthenticator
+from quorate.client.known import Openings, Views
+from quorate.client.sizes import request_bytes
+from quorate.config import ClusterConfiguration
+from quorate.core.quorum import primary_of, quorums_of
+from quorate.errors import RequestFailed, RequestRefused
+from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
+
+Results = tuple[bytes | None, ...]
+
+IDLE_MICROSECONDS: Final = 2_000_000
+_NUMBER_MAX: Final = 2**63 - 1
+_SPREAD: Final = 1 << 20
+"""Processes that share a key and all open above the same timestamp choose theirs out of this many."""
+_MILLISECOND: Final = 1000
+_RETRANSMISSIONS_PER_VIEW_CHANGE: Final = 4
+"""The first retransmission comes this many times sooner than a backup suspects the primary."""
+_BACK_OFF_MAX: Final = 16
+"""Retransmission slows down to this many times the first interval."""
+
+
+class SendRequest(NamedTuple):
+    """Send this frame to these replicas."""
+
+    receivers: tuple[int, ...]
+    frame: bytes
+
+
+class Completed(NamedTuple):
+    """The results of the request's operations, in their order; None where the service failed."""
+
+    results: Results
+
+
+class Failed(NamedTuple):
+    """The request has no result that can be believed."""
+
+    error: RequestFailed
+
+
+SessionEffect = SendRequest | Completed | Failed
+
+
+class Step(Enum):
+    """What is outstanding."""
+
+    OPENING = auto()
+    REQUEST = auto()
+
+
+class Ballot(NamedTuple):
+    """What a reply says, apart from what may differ between correct replicas."""
+
+    outcome: int
+    results: Results
+
+
+class _Outstanding:
+    """A request on its way, and the answers to it: one vote a replica."""
+
+    __slots__ = ("deadline", "frame", "interval", "request", "step", "votes")
+
+    def __init__(self, step: Step, request: Request, frame: bytes, deadline: int, interval: int) -> None:
+        self.step = step
+        self.request = request
+        self.frame = frame
+        self.votes: dict[int, Ballot] = {}
+        self.deadline = deadline
+        """When to send it to all, unless it is answered before."""
+        self.interval = interval
+
+
+class Session:
+    """One session of a client: one request at a time, each executed at most once.
+
+    Times are monotonic microseconds. `first_open_timestamp` is the wall clock's microseconds. `first_timestamp` is that
+    of the first request; a caller who has randomness draws it, so that two processes that share a key, and by a freak
+    an opening and so a session, never take the answer to the other's request for their own.
+    """
+
+    def __init__(
+        self,
+        authenticator: ClientAuthenticator,
+        configuration: ClusterConfiguration,
+        first_open_timestamp: int,
+        first_timestamp: int = 1,
+    ) -> None:
+        self._authenticator = authenticator
+        self._configuration = configuration
+        self._quorums = quorums_of(configuration.replica_count)
+        self._everyone = tuple(range(configuration.replica_count))
+        self._first_interval = _first_interval_of(configuration)
+        self._views = Views(configuration.replica_count)
+        self._openings = Openings(first_open_timestamp, 1 + (first_timestamp - 1) % _SPREAD)
+        self._next_timestamp = first_timestamp
+        self._session: int | None = None
+        self._last_used = 0
+        self._operations: tuple[bytes, ...] | None = None
+        self._outstanding: _Outstanding | None = None
+        self._effects: list[SessionEffect] = []
+
+    # ------------------------------------------------------------------------------------------- questions
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a request may begin."""
+        return self._operations is None
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the present request waits for its session."""
+        return self._outstanding is not None and self._outstanding.step is Step.OPENING
+
+    @property
+    def primary(self) -> int:
+        """The replica that is believed to be the primary."""
+        return primary_of(self._views.believed, self._quorums.replica_count)
+
+    def replies_needed(self) -> int:
+        """How many equal replies make a certificate: f + 1 (OSDI'99 4.1)."""
+        return self._quorums.weak
+
+    def needs_opening(self, now: int) -> bool:
+        """Whether a request that begins now has to open a session first."""
+        return self._session is None or now - self._last_used >= IDLE_MICROSECONDS
+
+    def awaits(self, session: int, timestamp: int) -> bool:
+        """Whether a reply of this session and timestamp may still tell something."""
+        outstanding = self._outstanding
+        return (
+            outstanding is not None
+            and outstanding.request.timestamp == timestamp
+            and outstanding.request.session == session
+        )
+
+    def next_deadline(self) -> int | None:
+        """When to settle again although nothing came in."""
+        return None if self._outstanding is None else self._outstanding.deadline
+
+    # ---------------------------------------------------------------------------------------------- inputs
+
+    def begin(self, operations: tuple[bytes, ...], now: int) -> None:
+        """Have *operations* executed, together and in this order. Raises RequestRefused when they cannot be sent."""
+        if self._operations is not None:
+            raise RuntimeError("a session has one outstanding request: wait for it, or abandon it")
+        self._check(operations)
+        self._operations = operations
+        if self.needs_opening(now):
+            self._open(now)
+        else:
+            self._request(now)
+
+    def receive(self, reply: Reply, now: int) -> None:
+        """Take in an authentic reply to this client. What it means is drawn by `settle`."""
+        if reply.replica >= self._quorums.replica_count:
+            return
+        self._views.state(reply.replica, reply.view)
+        if self._outstanding is not None and self.awaits(reply.session, reply.timestamp):
+            self._outstanding.votes[reply.replica] = Ballot(reply.outcome, reply.results)
+
+    def primary_lost(self, now: int) -> None:
+        """The link to the believed primary is gone, or new: send to all at once (architecture, section 3)."""
+        if self._outstanding is not None:
+            self._outstanding.deadline = now
+
+    def abandon(self) -> None:
+        """Give up the present request. It may still be executed; it is never sent again."""
+        self._operations = None
+        self._outstanding = None
+        self._effects.clear()
+
+    def settle(self, now: int) -> list[SessionEffect]:
+        """Draw the conclusions of what came in and of the time: certificates first, then retransmission."""
+        while self._outstanding is not None:
+            ballot = self._certified(self._outstanding)
+            if ballot is None:
+                self._retransmit_when_due(self._outstanding, now)
+                break
+            step = self._outstanding.step
+            self._outstanding = None
+            _RULES.get((step, ballot.outcome), Session._on_unexpected)(self, ballot, now)
+        effects, self._effects = self._effects, []
+        return effects
+
+    # --------------------------------------------------------------------------------------------- sending
+
+    def _check(self, operations: tuple[bytes, ...]) -> None:
+        if not 1 <= len(operations) <= OPERATIONS_MAX:
+            raise RequestRefused(f"a request has 1 to {OPERATIONS_MAX} operations, not {len(operations)}: divide them")
+        size, limit = request_bytes(self._configuration, operations), self._configuration.settings.request_bytes_max
+        if size > limit:
+            raise RequestRefused(
+                f"the request needs {size} bytes, above the cluster's request_bytes_max of {limit}: make it smaller"
+            )
+
+    def _open(self, now: int) -> None:
+        self._session = None
+        timestamp = self._openings.next(now)
+        if timestamp > _NUMBER_MAX:
+            self._fail(f"the client {self._name()} has used up its opening timestamps: give it a new key")
+            return
+        self._send(Step.OPENING, Request(self._authenticator.client_id, 0, timestamp, ()), now)
+
+    def _request(self, now: int) -> None:
+        assert self._session is not None
+        assert self._operations is not None
+        timestamp = self._next_timestamp
+        self._next_timestamp = timestamp + 1
+        request = Request(self._authenticator.client_id, self._session, timestamp, self._operations)
+        self._send(Step.REQUEST, request, now)
+
+    def _send(self, step: Step, request: Request, now: int) -> None:
+        frame = self._authenticator.seal(request)
+        self._outstanding = _Outstanding(step, request, frame, now + self._first_interval, self._first_interval)
+        self._effects.append(SendRequest((self.primary,), frame))
+
+    def _retransmit_when_due(self, outstanding: _Outstanding, now: int) -> None:
+        """To all replicas, ever more slowly (OSDI'99 4.1)."""
+        if now >= outstanding.deadline:
+            outstanding.deadline = now + outstanding.interval
+            outstanding.interval = min(2 * outstanding.interval, _BACK_OFF_MAX * self._first_interval)
+            self._effects.append(SendRequest(self._everyone, outstanding.frame))
+
+    # ------------------------------------------------------------------------------------------ conclusions
+
+    def _certified(self, outstanding: _Outstanding) -> Ballot | None:
+        """What enough replicas say alike, each by its latest reply (B13)."""
+        votes = list(outstanding.votes.values())
+        needed = self.replies_needed()
+        if len(votes) < needed:
+            return None
+        return next((ballot for ballot in votes if votes.count(ballot) >= needed), None)
+
+    def _on_opened(self, ballot: Ballot, now: int) -> None:
+        number = _number_of(ballot.results)
+        if number is None:
+            self._on_unexpected(ballot, now)
+            return
+        self._session = number
+        self._last_used = now
+        self._request(now)
+
+    def _on_stale_opening(self, ballot: Ballot, now: int) -> None:
+        """The replicas know a later opening of this client: open above it."""
+        number = _number_of(ballot.results)
+        if number is None:
+            self._on_unexpected(ballot, now)
+            return
+        self._openings.pass_by(number)
+        self._open(now)
+
+    def _on_executed(self, ballot: Ballot, now: int) -> None:
+        assert self._operations is not None
+        if len(ballot.results) != len(self._operations):
+            self._on_unexpected(ballot, now)
+            return
+        self._last_used = now
+        self._operations = None
+        self._effects.append(Completed(ballot.results))
+
+    def _on_closed(self, ballot: Ballot, now: int) -> None:
+        """See the head of this file: whether an earlier copy was executed cannot be known."""
+        self._fail(
+            "the session was closed while the request was on its way: outcome unknown, it is not sent again; "
+            "if more processes share this client's key than sessions_per_client allows, give each a key of its own"
+        )
+
+    def _on_stale_request(self, ballot: Ballot, now: int) -> None:
+        """A later timestamp was executed in this session, and not by us."""
+        self._fail(
+            "another process used this session: outcome unknown, the request is not sent again; "
+            "give every process a key of its own"
+        )
+
+    def _on_denied(self, ballot: Ballot, now: int) -> None:
+        self._fail(f"the cluster does not admit the client {self._name()}: add its public key to the configuration")
+
+    def _on_unexpected(self, ballot: Ballot, now: int) -> None:
+        self._fail(
+            f"the replicas answered in a way that this version does not know (outcome {ballot.outcome}): "
+            "outcome unknown; use the client of the replicas' version"
+        )
+
+    def _fail(self, text: str) -> None:
+        """The request fails, and its session is not used again."""
+        self._session = None
+        self._operations = None
+        self._effects.append(Failed(RequestRefused(text)))
+
+    def _name(self) -> str:
+        return self._authenticator.client_id.hex()
+
+
+_RULES: Final[dict[tuple[Step, int], Callable[[Session, Ballot, int], None]]] = {
+    (Step.OPENING, Outcome.SESSION_OPENED): Session._on_opened,
+    (Step.OPENING, Outcome.STALE): Session._on_stale_opening,
+    (Step.OPENING, Outcome.DENIED): Session._on_denied,
+    (Step.REQUEST, Outcome.EXECUTED): Session._on_executed,
+    (Step.REQUEST, Outcome.SESSION_CLOSED): Session._on_closed,
+    (Step.REQUEST, Outcome.STALE): Session._on_stale_request,
+    (Step.REQUEST, Outcome.DENIED): Session._on_denied,
+}
+"""What a certificate means. Any other pair: `_on_unexpected`."""
+
+
+def _first_interval_of(configuration: ClusterConfiguration) -> int:
+    timeout = configuration.settings.view_change_timeout_ms * _MILLISECOND
+    return max(1, timeout // _RETRANSMISSIONS_PER_VIEW_CHANGE)
+
+
+def _number_of(results: Results) -> int | None:
+    """The number that eight big-endian bytes stand for: a session, or an opening's timestamp."""
+    if len(results) != 1 or results[0] is None or len(results[0]) != 8:
+        return None
+    number = int.from_bytes(results[0], "big")
+    return number if 0 < number <= _NUMBER_MAX else None
