@@ -42,7 +42,8 @@ DONE: Final = "at or below the low watermark"
 KNOWN: Final = "already accepted"
 OLDER: Final = "not newer than its sender's last"
 UNWANTED: Final = "nothing is missing"
-ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED}
+NOT_HELD: Final = "its checkpoint is not held here"
+ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Final
 
 from quorate.core import admission
 from quorate.core.context import Core, HeldCheckpoint
@@ -10,6 +11,9 @@ from quorate.core.ports import Opened
 from quorate.core.tables import encode_snapshot
 from quorate.messages.protocol import Checkpoint
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
+
+RECENT_MAX: Final = 4
+"""CHECKPOINTs remembered of each sender, the newest."""
 
 
 def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
@@ -51,9 +55,10 @@ def on_checkpoint(core: Core, opened: Opened) -> None:
 
 def record(core: Core, message: Checkpoint, frame: bytes) -> None:
     """Note a vote, and conclude whether a checkpoint is stable now."""
-    newest = core.checkpoints.highest.get(message.replica)
-    if newest is None or newest[0].sequence_number < message.sequence_number:
-        core.checkpoints.highest[message.replica] = (message, frame)
+    recent = core.checkpoints.recent.setdefault(message.replica, {})
+    recent.setdefault(message.sequence_number, (message, frame))
+    if len(recent) > RECENT_MAX:
+        del recent[min(recent)]
     if not core.log.in_window(message.sequence_number):
         stabilise_passed(core)
         return
@@ -76,7 +81,8 @@ def stabilise_if_vouched(core: Core, sequence_number: int) -> None:
         stabilise(core, sequence_number, tuple(frames))
         return
     others = [vote.digest for vote, _ in votes.values() if vote.digest != held.digest]
-    if any(others.count(digest) >= core.quorums.weak for digest in set(others)):
+    is_damaged = any(others.count(digest) >= core.quorums.weak for digest in set(others))
+    if is_damaged and core.diverged_at is None:
         core.diverged_at = sequence_number
         core.note("state-diverged", sequence_number=sequence_number)
 
@@ -89,8 +95,9 @@ def stabilise_passed(core: Core) -> None:
         return
     frames = [
         frame
-        for replica, (vote, frame) in sorted(core.checkpoints.highest.items())
-        if vote.sequence_number > newest or replica == core.replica_id
+        for replica, recent in sorted(core.checkpoints.recent.items())
+        for number, (_, frame) in [max(recent.items())]
+        if number > newest or replica == core.replica_id
     ]
     if len(frames) >= core.quorums.quorum:
         stabilise(core, newest, tuple(frames))
@@ -101,15 +108,21 @@ def stabilise(core: Core, sequence_number: int, certificate: tuple[bytes, ...]) 
     digest = core.checkpoints.held[sequence_number].digest
     core.log.move_low_watermark(sequence_number)
     checkpoints = core.checkpoints
-    checkpoints.held = {number: held for number, held in checkpoints.held.items() if number >= sequence_number}
     checkpoints.votes = {number: votes for number, votes in checkpoints.votes.items() if number > sequence_number}
     checkpoints.stable_certificate = certificate
     core.touched = {number for number in core.touched if number > sequence_number}
     core.parked = {number for number in core.parked if number > sequence_number}
-    core.service.release(sequence_number)
+    release_old(core)
     core.persist(StableRecord(sequence_number, digest, certificate))
     core.persist(Forget(sequence_number))
     core.trace("stable", sequence_number=sequence_number, digest=digest)
+
+
+def release_old(core: Core) -> None:
+    """Forget the checkpoints below the low watermark, but for those that a peer is fetching."""
+    lowest = min([core.log.low_watermark, *(number for number, _, _ in core.pins.values())])
+    core.checkpoints.held = {number: held for number, held in core.checkpoints.held.items() if number >= lowest}
+    core.service.release(lowest)
 
 
 def state_is_needed(core: Core) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from quorate.config import ClusterConfiguration, Settings
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
@@ -19,6 +19,9 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.waiting import WaitingRequests
 from quorate.messages.protocol import Checkpoint, Message, NewView, Reply, ViewChange
 from quorate.messages.records import BatchRecord, Record
+
+if TYPE_CHECKING:
+    from quorate.core.state_transfer import Transfer
 
 MILLISECOND: Final = 1000
 """All times inside the core are whole microseconds."""
@@ -51,8 +54,8 @@ class Checkpoints:
         self.held: dict[int, HeldCheckpoint] = {}
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""
-        self.highest: dict[int, tuple[Checkpoint, bytes]] = {}
-        """The newest CHECKPOINT of each sender, also above the window: a laggard learns from it that it lags."""
+        self.recent: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
+        """The newest few CHECKPOINTs of each sender, also above the window: a laggard learns from them that it lags."""
         self.stable_certificate: tuple[bytes, ...] = ()
         """The frames of the CHECKPOINTs that made the low watermark stable."""
 
@@ -136,6 +139,11 @@ class Core:
         """A checkpoint at which f + 1 replicas vouch for another state than this one's."""
         self.missing: dict[bytes, int] = {}
         """Bodies that are needed and not held, and how often they were asked for."""
+        self.transfer: Transfer | None = None
+        """The checkpoint that is being fetched; nothing is executed meanwhile."""
+        self.transfer_turn = 0
+        self.pins: dict[int, tuple[int, int, int]] = {}
+        """Checkpoints kept for peers that fetch them: sequence number, since when, until when."""
         self.peer_marks: dict[int, tuple[int, int]] = {}
         """The last executed sequence number and the low watermark that each peer stated last."""
         self.answered_status: dict[int, int] = {}

@@ -17,7 +17,7 @@ from quorate.messages.protocol import Outcome, Request
 
 def execute_ready(core: Core) -> None:
     """Execute every decided batch whose predecessors are all executed (EXEC-1)."""
-    while True:
+    while core.transfer is None and core.diverged_at is None:
         sequence_number = core.last_executed + 1
         slot = core.log.slots.get(sequence_number)
         if slot is None or slot.decided is None:

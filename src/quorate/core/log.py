@@ -208,12 +208,13 @@ class MessageLog:
 
     def move_low_watermark(self, sequence_number: int) -> None:
         """h := n. Drop slots, P, Q and bodies at and below it; keep a bounded history for laggards (GC-1)."""
-        for number in range(self.low_watermark + 1, sequence_number + 1):
-            slot = self.slots.pop(number, None)
-            if slot is not None and slot.decided is not None:
-                self._remember(number, slot.decided)
-            self.prepared_claims.pop(number, None)
-            self.pre_prepared_claims.pop(number, None)
+        for number in sorted(number for number in self.slots if number <= sequence_number):
+            decided = self.slots.pop(number).decided
+            if decided is not None:
+                self._remember(number, decided)
+        above = sequence_number + 1
+        self.prepared_claims = {n: claim for n, claim in self.prepared_claims.items() if n >= above}
+        self.pre_prepared_claims = {n: claims for n, claims in self.pre_prepared_claims.items() if n >= above}
         self.low_watermark = sequence_number
         self._trim_history()
         kept = set(self.history.values())

@@ -7,9 +7,7 @@ from typing import NamedTuple, Protocol
 
 from quorate.messages.codec import Envelope
 from quorate.messages.protocol import Message
-
-Path = tuple[int, ...]
-"""A node of a service's checkpoint tree: () is the root, (3,) its fourth child, (3, 7) a child of that."""
+from quorate.messages.tree import Path as Path
 
 
 class Context(NamedTuple):
@@ -60,12 +58,14 @@ class Service(Protocol):
         """Forget all checkpoints below *sequence_number*."""
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
-        """The bytes of one node of a held checkpoint's tree: an inner node is the concatenation of its children's
-        32-byte digests, a leaf its canonical contents. None when the checkpoint or the path is not held."""
+        """The bytes of one node of a held checkpoint's tree (see `quorate.messages.tree`): an inner node is the
+        concatenation of its children's 32-byte digests, a leaf its canonical contents. None when the checkpoint or the
+        path is not held."""
 
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
-        """Replace the contents of the given leaves, keep the others, forget all held checkpoints, and hold the
-        result as the checkpoint *sequence_number*. The caller has verified every leaf against the root."""
+        """Replace the contents of the given leaves (b"" empties a leaf or a whole subtree), keep the others, forget
+        all held checkpoints, and hold the result as the checkpoint *sequence_number*. The caller has verified every
+        leaf against the root."""
 
     def next_deadline(self) -> int | None:
         """The agreed time at which the service wants a `tick` (a key expires), None when it waits for nothing."""

@@ -15,6 +15,7 @@ from quorate.core import (
     normal_case,
     restart,
     retransmission,
+    state_transfer,
     timers,
     view_change,
 )
@@ -34,6 +35,8 @@ _ALWAYS: Final[dict[type, Handler]] = {
     protocol.Decided: retransmission.on_decided,
     protocol.FetchBatches: retransmission.on_fetch_batches,
     protocol.Batches: retransmission.on_batches,
+    protocol.FetchState: state_transfer.on_fetch_state,
+    protocol.StatePieces: state_transfer.on_state_pieces,
     protocol.Request: normal_case.on_request,
     protocol.Prepare: normal_case.on_vote,
     protocol.Commit: normal_case.on_vote,
@@ -104,6 +107,7 @@ class Replica:
             self._conclude()
             order_tick(core)
             self._conclude()
+            state_transfer.settle(core)
             retransmission.settle(core)
             timers.restate(core)
         effects, core.outbox = core.outbox, []

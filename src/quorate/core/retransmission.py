@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission, timers
+from quorate.core import admission, state_transfer, timers
 from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot, open_batch
@@ -51,6 +51,7 @@ def settle(core: Core) -> None:
     if core.now < core.timers.status_due:
         return
     forget_needless(core)
+    state_transfer.release_pins(core)
     is_stuck = core.timers.executed_at_status == core.last_executed and lacks_something(core)
     core.timers.executed_at_status = core.last_executed
     core.timers.status_due = core.now + core.status_interval * (1 if lacks_something(core) else IDLE_FACTOR)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from quorate.errors import MalformedMessage
-from quorate.messages.protocol import REQUESTS_MAX, Outcome, Request
+from quorate.messages.protocol import REQUESTS_MAX, ClientId, Digest, Natural, Outcome, Request
 
 Results = tuple[bytes | None, ...]
 GENESIS_SEED: Final = sha256(b"quorate seed").digest()
@@ -35,12 +35,30 @@ class ClientRow(Struct, array_like=True):
     sessions: dict[int, SessionRow]
 
 
+def row_digest(client: bytes, encoded: bytes) -> bytes:
+    """The digest of a client's row."""
+    return sha256(client + encoded).digest()
+
+
+def tables_digest(time: int, seed: bytes, row_digests: dict[bytes, bytes]) -> bytes:
+    """The digest of the agreed time, the seed and the rows, in the order of the clients' keys."""
+    hashed = sha256(b"quorate tables" + time.to_bytes(8, "big") + seed)
+    for client in sorted(row_digests):
+        hashed.update(row_digests[client])
+    return hashed.digest()
+
+
 class TablesSnapshot(Struct, frozen=True, array_like=True):
     """The tables at a checkpoint."""
 
-    time: int
-    seed: bytes
-    rows: dict[bytes, bytes]
+    time: Natural
+    seed: Digest
+    rows: dict[ClientId, bytes]
+
+    def digest(self) -> bytes:
+        """What a CHECKPOINT's digest covers of the tables."""
+        digests = {client: row_digest(client, encoded) for client, encoded in self.rows.items()}
+        return tables_digest(self.time, self.seed, digests)
 
 
 class Verdict(NamedTuple):
@@ -136,16 +154,13 @@ class ReplicatedTables:
             # Sessions as a list: their order, least recently used first, is part of what is agreed.
             encoded = msgspec.msgpack.encode((row.opening, row.opened_session, list(row.sessions.items())))
             self._encoded[client] = encoded
-            self._digests[client] = sha256(client + encoded).digest()
+            self._digests[client] = row_digest(client, encoded)
         self._changed.clear()
         return TablesSnapshot(self.time, self.seed, dict(self._encoded))
 
     def digest(self) -> bytes:
         """The digest of the tables at the last snapshot."""
-        hashed = sha256(b"quorate tables" + self.time.to_bytes(8, "big") + self.seed)
-        for client in sorted(self._digests):
-            hashed.update(self._digests[client])
-        return hashed.digest()
+        return tables_digest(self.time, self.seed, self._digests)
 
     def restore(self, snapshot: TablesSnapshot) -> None:
         """Become what *snapshot* says. Raises MalformedMessage when its rows are not rows."""
@@ -161,7 +176,7 @@ class ReplicatedTables:
         self.time, self.seed = snapshot.time, snapshot.seed
         self._rows = rows
         self._encoded = dict(snapshot.rows)
-        self._digests = {client: sha256(client + encoded).digest() for client, encoded in snapshot.rows.items()}
+        self._digests = {client: row_digest(client, encoded) for client, encoded in snapshot.rows.items()}
         self._changed.clear()
 
 

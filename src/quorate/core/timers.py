@@ -54,7 +54,7 @@ def ask_soon(core: Core) -> None:
 
 def restate(core: Core) -> None:
     """Let the timer run for what it is to run for now (TIMER-1)."""
-    pending = what_waits(core) if core.status is Status.NORMAL else None
+    pending = what_waits(core) if core.status is Status.NORMAL and core.transfer is None else None
     if pending != core.timers.timed:
         core.timers.timed = pending
         core.timers.started = core.now
@@ -90,6 +90,8 @@ def deadlines(core: Core) -> list[int]:
     """All moments at which something falls due, in microseconds of the monotonic clock."""
     timers = core.timers
     due = [timers.status_due]
+    if core.transfer is not None:
+        due.append(core.now + core.status_interval)
     if core.status is Status.VIEW_CHANGE and timers.view_change_deadline is not None:
         due.append(timers.view_change_deadline)
     if core.status is Status.NORMAL:

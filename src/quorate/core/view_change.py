@@ -42,7 +42,11 @@ def own_view_change(core: Core) -> ViewChange:
     return ViewChange(
         core.view,
         log.low_watermark,
-        tuple(CheckpointClaim(number, held.digest) for number, held in sorted(core.checkpoints.held.items())),
+        tuple(
+            CheckpointClaim(number, held.digest)
+            for number, held in sorted(core.checkpoints.held.items())
+            if number >= log.low_watermark
+        ),
         tuple(claim for _, claim in sorted(log.prepared_claims.items())),
         tuple(
             PrePreparedClaim(number, digest, view)

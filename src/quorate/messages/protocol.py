@@ -201,6 +201,29 @@ class Inspection(Struct, frozen=True, array_like=True, tag=14):
     replica: ReplicaId
 
 
+TreePath = Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_length=16)]
+"""A node of a service's checkpoint tree: () is its root."""
+
+
+class FetchState(Struct, frozen=True, array_like=True, tag=15):
+    """FETCH: send me these nodes of the tree of your checkpoint, or its root entry when none is named (facts 4.3)."""
+
+    sequence_number: Natural
+    paths: Annotated[tuple[TreePath, ...], Meta(max_length=256)]
+    replica: ReplicaId
+
+
+class StatePieces(Struct, frozen=True, array_like=True, tag=16):
+    """META-DATA and DATA: the nodes travel beside it, in the order of `paths`, and prove themselves by their digests.
+
+    Without paths it is the root entry: the core's tables and the digest of the service's tree.
+    """
+
+    sequence_number: Natural
+    paths: Annotated[tuple[TreePath, ...], Meta(max_length=256)]
+    replica: ReplicaId
+
+
 FromReplica = (
     PrePrepare
     | Prepare
@@ -214,6 +237,8 @@ FromReplica = (
     | FetchBatches
     | Batches
     | Inspection
+    | FetchState
+    | StatePieces
 )
 FromClient = Request | Inspect
 Message = FromReplica | FromClient

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quorate.core.ports import Context, Path
+from quorate.core.ports import Context
+from quorate.messages.tree import Path
 from quorate.state import PlainCodec, Shape, Table
 
 _TOTAL = b"total"
@@ -38,6 +39,9 @@ class CounterService:
     def query(self, operation: bytes, context: Context) -> bytes | None:
         """Answer `get` at once; anything else has to be ordered."""
         return self.execute(operation, context) if operation.split() == [b"get"] else None
+
+    def tick(self, context: Context) -> None:
+        """Nothing falls due."""
 
     def checkpoint(self, sequence_number: int) -> bytes:
         """Hold the total under *sequence_number* and return the digest of the state."""

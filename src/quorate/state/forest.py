@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quorate.errors import require
+from quorate.messages.tree import Path, inner_digest
 from quorate.state.table import Table
-from quorate.state.verify import Path, inner_digest
 
 
 class Forest:

@@ -20,10 +20,10 @@ from typing import Any, Generic
 import msgspec
 
 from quorate.errors import require
+from quorate.messages.tree import EMPTY, Path, leaf_digest
 from quorate.state.changes import Changes, Index
 from quorate.state.codec import Codec, Value
 from quorate.state.tree import HashTree, Shape
-from quorate.state.verify import EMPTY, Path, leaf_digest
 
 _decode_leaf = msgspec.msgpack.Decoder(list).decode
 

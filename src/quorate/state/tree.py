@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from quorate.errors import require
-from quorate.state.verify import DIGEST_SIZE, EMPTY, Path, inner_digest
+from quorate.messages.tree import DIGEST_SIZE, EMPTY, Path, inner_digest
 
 
 class Shape:

@@ -15,7 +15,7 @@ from enum import Enum
 from hashlib import sha256
 
 Path = tuple[int, ...]
-"""The same as `quorate.core.ports.Path`: () is the root, (3,) its fourth child, (3, 7) a child of that."""
+"""A node: () is the root, (3,) its fourth child, (3, 7) a child of that."""
 
 DIGEST_SIZE = 32
 EMPTY = bytes(DIGEST_SIZE)
