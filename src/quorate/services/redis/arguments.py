@@ -7,6 +7,7 @@ from quorate.services.redis.errors import (
     NOT_A_FLOAT,
     NOT_AN_INTEGER,
     OUT_OF_RANGE,
+    SYNTAX,
     CommandError,
 )
 from quorate.services.redis.numbers import INTEGER_MAX, parse_double, parse_integer
@@ -23,19 +24,27 @@ def integer_argument(text: bytes, error: str = NOT_AN_INTEGER) -> int:
 def positive_argument(text: bytes, error: str = MUST_BE_POSITIVE) -> int:
     """An integer that is not negative: what Redis calls positive."""
     number = parse_integer(text)
-    if number is None:
-        raise CommandError(MUST_BE_POSITIVE if error == MUST_BE_POSITIVE else error)
-    if number < 0:
+    if number is None or number < 0:
         raise CommandError(error)
     return number
 
 
-def random_count_argument(text: bytes) -> int:
-    """The count of a command that picks at random; negative ones ask for repetitions."""
+def range_argument(text: bytes, lowest: int, highest: int) -> int:
+    """An integer within bounds."""
     number = integer_argument(text)
-    if not -(INTEGER_MAX // 2) <= number <= INTEGER_MAX // 2:
-        raise CommandError(OUT_OF_RANGE)
+    if not lowest <= number <= highest:
+        raise CommandError(f"{OUT_OF_RANGE}, value must between {lowest} and {highest}")
     return number
+
+
+def random_count_argument(text: bytes, options: list[bytes], pairs_option: bytes) -> tuple[int, bool]:
+    """The count of HRANDFIELD or ZRANDMEMBER, and whether the one option that may follow asks for pairs."""
+    count = range_argument(text, -INTEGER_MAX, INTEGER_MAX)
+    if len(options) > 1 or (options and options[0].upper() != pairs_option):
+        raise CommandError(SYNTAX)
+    if options and not -INTEGER_MAX // 2 < count <= INTEGER_MAX // 2:
+        raise CommandError(OUT_OF_RANGE)
+    return count, bool(options)
 
 
 def float_argument(text: bytes, error: str = NOT_A_FLOAT) -> float:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from heapq import heapify, heappop, heappush
 from typing import TypeVar
 
+from quorate.messages.tree import Path
 from quorate.services.redis.errors import WRONG_TYPE, CommandError, NeedsOrder
 from quorate.services.redis.limits import EXPIRED_KEYS_A_STEP
 from quorate.services.redis.operation import DATABASES
 from quorate.services.redis.values import Entry, EntryCodec
 from quorate.state import Forest, PlainCodec, Shape, Table
-from quorate.state.verify import Path
 
 Kind = TypeVar("Kind")
 
@@ -71,11 +71,25 @@ class Database:
         """The value of a key, to be changed in place; only for a change that does happen. Deadlines stay."""
         if self.read(key, kind) is None:
             return None
-        entry = self.table.modify(key)
-        assert entry is not None  # read has found it
-        entry.version = self._clock.version
-        value: Kind = entry.value
+        value: Kind = self._own(key).value
         return value
+
+    def change_or_create(self, key: bytes, kind: type[Kind]) -> Kind:
+        """The value of a key, to be changed in place; a new empty one when the key is absent."""
+        value = self.change(key, kind)
+        if value is None:
+            value = kind()
+            self.put(key, value)
+        return value
+
+    def take(self, key: bytes) -> Entry | None:
+        """Remove a key and give what it held, for another key to hold."""
+        if self.find(key) is None:
+            return None
+        # One's own copy: checkpoints may hold the value, and its next key would change it in place.
+        entry = self._own(key)
+        self.delete(key)
+        return entry
 
     def put(self, key: bytes, value: object, deadline: int = 0) -> None:
         """Set the value of a key, and its deadline."""
@@ -92,10 +106,7 @@ class Database:
 
     def set_deadline(self, key: bytes, deadline: int) -> None:
         """Give a key that is there another deadline, or none (0)."""
-        entry = self.table.modify(key)
-        assert entry is not None  # the caller has found it
-        entry.version = self._clock.version
-        entry.deadline = deadline
+        self._own(key).deadline = deadline
         if deadline:
             self.deadlines[key] = deadline
             self._schedule.add(deadline, self.number, key)
@@ -108,6 +119,11 @@ class Database:
             self.deadlines.pop(key, None)
         return self.table.delete(key)
 
+    def delete_if_empty(self, key: bytes, value: Sized) -> None:
+        """Remove a key whose last element is gone: Redis has no empty containers."""
+        if not value:
+            self.delete(key)
+
     def clear(self) -> None:
         """Remove all keys."""
         self.deadlines.clear()
@@ -119,6 +135,14 @@ class Database:
             if self._clock.querying:
                 raise NeedsOrder
             self._schedule.settle()
+
+    def _own(self, key: bytes) -> Entry:
+        """The entry of a key that is there, to be changed in place, with its new version."""
+        entry = self.table.modify(key)
+        if entry is None:
+            raise KeyError(key)
+        entry.version = self._clock.version
+        return entry
 
     def learn_deadlines(self) -> None:
         """Derive `deadlines` anew from a table that was installed."""

@@ -53,6 +53,14 @@ def parse_double(text: bytes) -> float | None:
     return None
 
 
+def parse_double_loosely(text: bytes) -> float | None:
+    """A double as C's strtod finds it at the beginning of a string: nothing is 0, what is too large is infinite."""
+    text = text.partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
+    if not text or _FLOAT.match(text):
+        return float(text or 0)
+    return parse_double(text)
+
+
 def is_zero(text: bytes) -> bool:
     """Whether a decimal number has no digit but zeros before its exponent."""
     return not text.lower().partition(b"e")[0].strip(b"+-0.")

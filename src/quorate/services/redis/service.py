@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quorate.core.ports import Context, Path
+from quorate.core.ports import Context
 from quorate.errors import MalformedMessage
+from quorate.messages.tree import Path
 from quorate.services.redis.catalogue import command_for
 from quorate.services.redis.command import Call
 from quorate.services.redis.errors import (

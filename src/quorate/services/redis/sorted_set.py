@@ -17,7 +17,8 @@ class SortedSet:
     __slots__ = ("ordered", "scores")
 
     def __init__(self, members: Iterable[tuple[bytes, float]] = ()) -> None:
-        self.scores = dict(members)
+        # Adding zero makes the negative zero positive: as two encodings of equal scores they would be two contents.
+        self.scores = {member: score + 0.0 for member, score in members}
         """Never iterated: its order depends on history."""
         self.ordered = sorted((score, member) for member, score in self.scores.items())
 
@@ -37,6 +38,7 @@ class SortedSet:
     def set(self, member: bytes, score: float) -> None:
         """Give a member, new or not, its score."""
         self.remove(member)
+        score += 0.0
         self.scores[member] = score
         insort(self.ordered, (score, member))
 

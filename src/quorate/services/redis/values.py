@@ -111,3 +111,17 @@ _RESTORE: dict[int, Any] = {
     _SET: MemberSet,
     _SORTED_SET: lambda items: SortedSet((member, score) for score, member in items),
 }
+
+
+def type_name(value: object) -> bytes:
+    """What TYPE answers for a value."""
+    return _TYPE_NAMES[type(value)]
+
+
+_TYPE_NAMES: dict[type, bytes] = {
+    bytes: b"string",
+    dict: b"hash",
+    deque: b"list",
+    MemberSet: b"set",
+    SortedSet: b"zset",
+}
