@@ -1,0 +1,176 @@
+"""The asynchronous client: any number of operations at once, over a few sessions and one link to each replica."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from quorate.auth.authenticator import ClientAuthenticator
+from quorate.auth.keys import KeyPair
+from quorate.client.coalescer import Coalescer
+from quorate.client.inspection import Inspections
+from quorate.client.replicas import Replicas
+from quorate.client.session import Session
+from quorate.client.waiting import ClientLimits
+from quorate.config import ClusterConfiguration
+from quorate.core.quorum import quorums_of
+from quorate.errors import AuthenticationFailed, MalformedMessage, QuorateError, RequestRefused, RequestTimeout
+from quorate.messages.codec import decode, decode_envelope
+from quorate.messages.protocol import Inspection, Reply
+from quorate.net.links import LinkLimits
+
+CONNECT_SECONDS: Final = 5.0
+INVOKE_SECONDS: Final = 30.0
+INSPECT_SECONDS: Final = 2.0
+_FIRST_TIMESTAMP_BITS: Final = 48
+_LIMITS: Final = ClientLimits()
+_LINK_LIMITS: Final = LinkLimits()
+
+
+class ClusterUnreachable(QuorateError):
+    """Too few replicas can be reached for any answer to be believed."""
+
+
+class AsyncClient:
+    """Has operations ordered and executed by the cluster. Made inside a running event loop, and used from it alone.
+
+    What is submitted while all sessions are busy goes into the next request together. Operations may be executed in any
+    order unless the caller waits for one before it submits the next.
+    """
+
+    def __init__(
+        self,
+        key_pair: KeyPair,
+        configuration: ClusterConfiguration,
+        limits: ClientLimits = _LIMITS,
+        link_limits: LinkLimits = _LINK_LIMITS,
+    ) -> None:
+        self.configuration: Final = configuration
+        self._authenticator = ClientAuthenticator(key_pair, configuration)
+        self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed)
+        self._inspections = Inspections(self._authenticator, self._replicas)
+        self._coalescer = Coalescer(
+            self._make_session, self._replicas.send, configuration, limits, self._replicas.describe_unreachable
+        )
+
+    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+        """Start *operation*; its result comes with the future, which fails with a RequestFailed:
+
+        - RequestRefused: the operation is too large, too much waits already, the client is closed or not admitted, or
+          its session was closed under it;
+        - RequestTimeout: *timeout* seconds passed; it may still be executed, once;
+        - OperationFailed: the service failed at it.
+        """
+        return self._coalescer.submit(operation, timeout)
+
+    async def invoke(self, operation: bytes, timeout: float | None = INVOKE_SECONDS) -> bytes:
+        """The result of *operation*, for which at least one correct replica vouches (see `submit`)."""
+        return await self._coalescer.submit(operation, timeout)
+
+    async def inspect(self, replica_id: int, timeout: float = INSPECT_SECONDS) -> dict[str, object]:
+        """What one replica says of itself. Raises RequestTimeout when it cannot be reached or does not answer."""
+        if not 0 <= replica_id < self.configuration.replica_count:
+            raise RequestRefused(f"there is no replica {replica_id}: ids are below {self.configuration.replica_count}")
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._inspections.ask(replica_id)
+        except TimeoutError:
+            where = self._replicas.describe(replica_id)
+            raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}; is it running?") from None
+
+    async def wait_connected(self, timeout: float = CONNECT_SECONDS) -> None:
+        """Wait for links to f + 1 replicas, which can vouch for a result. Raises ClusterUnreachable."""
+        needed = quorums_of(self.configuration.replica_count).weak
+        try:
+            async with asyncio.timeout(timeout):
+                await self._replicas.until(lambda connected: len(connected) >= needed)
+        except TimeoutError:
+            raise ClusterUnreachable(
+                f"{len(self.connected)} of the {needed} replicas that are needed could be reached within {timeout:g} "
+                f"seconds{self._replicas.describe_unreachable()}; start the replicas, or correct their addresses in "
+                "cluster.toml"
+            ) from None
+
+    @property
+    def connected(self) -> list[int]:
+        """The ids of the replicas to which a link is open."""
+        return self._replicas.connected
+
+    @property
+    def waiting_operations(self) -> int:
+        """How many operations wait to be sent."""
+        return self._coalescer.waiting_operations
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened, by reason: links opened, closed and refused, replies that were not authentic."""
+        return self._replicas.counters
+
+    def close(self) -> None:
+        """Close the links; operations that are under way fail with RequestFailed."""
+        self._coalescer.close()
+        self._replicas.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until, after `close`, the links are gone."""
+        await self._replicas.wait_closed()
+
+    def _make_session(self) -> Session:
+        first_timestamp = 1 + secrets.randbits(_FIRST_TIMESTAMP_BITS)
+        return Session(self._authenticator, self.configuration, time.time_ns() // 1000, first_timestamp)
+
+    def _link_changed(self, replica_id: int) -> None:
+        self._coalescer.link_changed(replica_id)
+
+    def _receive(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            try:
+                self._receive_frame(frame)
+            except (MalformedMessage, AuthenticationFailed) as error:
+                reason = type(error).__name__
+                self.counters[reason] = self.counters.get(reason, 0) + 1
+
+    def _receive_frame(self, frame: bytes) -> None:
+        """Decode first: f + 1 replies settle a request, and the others' MACs need not be checked. What is not dropped
+        here counts only once it is verified."""
+        message = decode(decode_envelope(frame).payload)
+        if isinstance(message, Reply):
+            if self._coalescer.awaits(message):
+                verified = self._authenticator.open(frame)
+                assert isinstance(verified, Reply)
+                self._coalescer.receive(verified)
+        elif isinstance(message, Inspection) and self._inspections.awaits(message):
+            verified = self._authenticator.open(frame)
+            assert isinstance(verified, Inspection)
+            self._inspections.receive(verified)
+
+
+@asynccontextmanager
+async def connect(
+    path: str | os.PathLike[str],
+    *,
+    sessions: int = _LIMITS.sessions,
+    wait_seconds: float = CONNECT_SECONDS,
+) -> AsyncIterator[AsyncClient]:
+    """A client of the cluster whose client folder is *path*.
+
+    Waits for links to f + 1 replicas for up to *wait_seconds*, then raises ClusterUnreachable, which names who cannot
+    be reached and why. With 0 it returns at once, and operations wait for the cluster: for tools that look at a
+    cluster that may be down.
+    """
+    from quorate.folder import load_client
+
+    key_pair, configuration = load_client(path)
+    client = AsyncClient(key_pair, configuration, _LIMITS._replace(sessions=sessions))
+    try:
+        if wait_seconds > 0:
+            await client.wait_connected(wait_seconds)
+        yield client
+    finally:
+        client.close()
+        await client.wait_closed()

@@ -1,0 +1,269 @@
+"""Many operations over few sessions: what waits while all sessions are busy goes into the next request together.
+
+Nothing is delayed to fill a request: when a session is free, what was submitted in this turn of the event loop leaves
+in this turn. Every queue is bounded; the time limits of operations are kept by one timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from quorate.client.session import Completed, Failed, Results, SendRequest, Session
+from quorate.client.waiting import ClientLimits, Waiting, WaitingOperations, fail_all
+from quorate.config import ClusterConfiguration
+from quorate.errors import OperationFailed, RequestFailed, RequestRefused, RequestTimeout
+from quorate.messages.protocol import Reply
+
+_MICROSECONDS: Final = 1_000_000
+_TICK_SECONDS: Final = 0.001
+"""What the event loop's timers can tell apart."""
+_MAYBE_EXECUTED: Final = "it may still be executed, once"
+_OPERATION_FAILED: Final = (
+    "the service failed at this operation, or its result was above reply_bytes_max: see the replicas' logs"
+)
+_SWEEP_MICROSECONDS: Final = 10_000
+"""Time limits are looked at no more often than this."""
+
+
+class _Lane:
+    """A session, and whose operations its present request carries."""
+
+    __slots__ = ("carried", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.carried: list[Waiting] = []
+
+    def is_deserted(self) -> bool:
+        """Whether nobody waits for the present request any more."""
+        return all(waiting.future.done() for waiting in self.carried)
+
+
+class Coalescer:
+    """Turns operations into requests and replies into results. Used from one event loop, inside which it is made."""
+
+    def __init__(
+        self,
+        make_session: Callable[[], Session],
+        send: Callable[[int, bytes], bool],
+        configuration: ClusterConfiguration,
+        limits: ClientLimits,
+        describe: Callable[[], str],
+    ) -> None:
+        self._make_session = make_session
+        self._send = send
+        self._sessions_max = limits.sessions
+        self._everyone = tuple(range(configuration.replica_count))
+        self._describe = describe
+        """Says in words what is wrong with the links, for the text of a timeout."""
+        self._loop = asyncio.get_running_loop()
+        self._lanes: list[_Lane] = []
+        self._queue = WaitingOperations(configuration, limits)
+        self._dispatch_handle: asyncio.Handle | None = None
+        self._alarm = _Alarm(self._ring)
+        self._expiry: int | None = None
+        """No operation's time is up before this."""
+        self._is_closed = False
+
+    # ------------------------------------------------------------------------------------------ operations
+
+    def submit(self, operation: bytes, timeout: float | None) -> asyncio.Future[bytes]:
+        """Start *operation*; see `AsyncClient.submit`."""
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        deadline = None if timeout is None else _now() + int(timeout * _MICROSECONDS)
+        reason = "the client is closed: connect again" if self._is_closed else self._queue.refusal(operation)
+        if reason is not None:
+            future.set_exception(RequestRefused(reason))
+            return future
+        self._queue.append(Waiting(operation, future, deadline))
+        if deadline is not None and (self._expiry is None or deadline < self._expiry):
+            self._expiry = deadline
+            self._alarm.set(deadline)
+        if self._dispatch_handle is None:
+            self._dispatch_handle = self._loop.call_soon(self._dispatch)
+        return future
+
+    @property
+    def waiting_operations(self) -> int:
+        """How many operations wait for a session."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """Nothing is sent any more; whoever waits is told so."""
+        self._is_closed = True
+        self._alarm.stop()
+        fail_all(self._queue, RequestFailed("the client was closed before the operation was sent"))
+        self._queue.clear()
+        for lane in self._lanes:
+            fail_all(lane.carried, RequestFailed("the client was closed: the operation's outcome is unknown"))
+            lane.session.abandon()
+
+    # -------------------------------------------------------------------------------------- from the links
+
+    def awaits(self, reply: Reply) -> bool:
+        """Whether a reply, not verified yet, would tell something."""
+        return any(lane.session.awaits(reply.session, reply.timestamp) for lane in self._lanes)
+
+    def receive(self, reply: Reply) -> None:
+        """Take in a verified reply."""
+        now = _now()
+        for lane in self._lanes:
+            if lane.session.awaits(reply.session, reply.timestamp):
+                lane.session.receive(reply, now)
+                self._settle(lane, now)
+
+    def link_changed(self, replica_id: int) -> None:
+        """The link to a replica was opened or lost: what waits for this primary goes to all (architecture 3)."""
+        if self._is_closed:
+            return
+        now = _now()
+        for lane in self._lanes:
+            if lane.session.primary == replica_id:
+                lane.session.primary_lost(now)
+                self._settle(lane, now)
+
+    # -------------------------------------------------------------------------------------------- requests
+
+    def _dispatch(self) -> None:
+        """Fill the free sessions with what waits."""
+        self._dispatch_handle = None
+        if self._is_closed:
+            return
+        while self._queue:
+            now = _now()
+            lane = self._free_lane(now)
+            if lane is None:
+                return
+            lane.carried = self._queue.take()
+            if lane.carried:
+                lane.session.begin(tuple([waiting.operation for waiting in lane.carried]), now)
+                self._settle(lane, now)
+
+    def _free_lane(self, now: int) -> _Lane | None:
+        """A session that can send at once; else one that opens first, one at a time: replicas keep one opening of a
+        client waiting, and a later one would push it out."""
+        free = [lane for lane in self._lanes if lane.session.is_idle or self._desert(lane)]
+        ready = next((lane for lane in free if not lane.session.needs_opening(now)), None)
+        if ready is not None or any(lane.session.is_opening for lane in self._lanes):
+            return ready
+        if not free and len(self._lanes) < self._sessions_max:
+            free.append(_Lane(self._make_session()))
+            self._lanes += free
+        return free[0] if free else None
+
+    def _desert(self, lane: _Lane) -> bool:
+        """Give up a request for which nobody waits any more."""
+        if lane.is_deserted():
+            lane.session.abandon()
+            lane.carried = []
+        return not lane.carried
+
+    def _settle(self, lane: _Lane, now: int) -> None:
+        """Do what the session wants done."""
+        for effect in lane.session.settle(now):
+            match effect:
+                case SendRequest():
+                    self._send_request(lane, effect, now)
+                case Completed():
+                    self._finish(lane, effect.results)
+                case Failed():
+                    carried, lane.carried = lane.carried, []
+                    fail_all(carried, effect.error)
+                    self._schedule()
+        deadline = lane.session.next_deadline()
+        if deadline is not None:
+            self._alarm.set(deadline)
+
+    def _send_request(self, lane: _Lane, effect: SendRequest, now: int) -> None:
+        sent = [self._send(replica_id, effect.frame) for replica_id in effect.receivers]
+        if effect.receivers != self._everyone and not sent[0]:
+            lane.session.primary_lost(now)
+            self._settle(lane, now)
+
+    def _finish(self, lane: _Lane, results: Results) -> None:
+        carried, lane.carried = lane.carried, []
+        for waiting, result in zip(carried, results, strict=True):
+            if waiting.future.done():
+                continue  # its time was up, or its caller gave up
+            if result is None:
+                waiting.future.set_exception(OperationFailed(_OPERATION_FAILED))
+            else:
+                waiting.future.set_result(result)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Dispatch after the callers of what was finished had their turn, so that what they submit next goes along."""
+        if self._dispatch_handle is None:
+            self._dispatch_handle = self._loop.call_soon(self._dispatch)
+
+    # ------------------------------------------------------------------------------------------------ time
+
+    def _ring(self) -> None:
+        """Some deadline may be due: sessions retransmit, operations time out."""
+        now = _now()
+        if self._expiry is not None and now >= self._expiry:
+            self._sweep(now)
+        for lane in self._lanes:
+            deadline = lane.session.next_deadline()
+            if deadline is not None:
+                if now >= deadline:
+                    self._settle(lane, now)
+                else:
+                    self._alarm.set(deadline)
+        if self._expiry is not None:
+            self._alarm.set(self._expiry)
+
+    def _sweep(self, now: int) -> None:
+        """Time out whatever is due, and note when to look again."""
+        in_flight = [waiting for lane in self._lanes for waiting in lane.carried]
+        why = self._describe()
+        _time_out(in_flight, now, f"no answer that enough replicas vouch for came in time{why}; {_MAYBE_EXECUTED}")
+        _time_out(self._queue, now, f"the operation could not be sent in time{why}")
+        self._queue.drop_done()
+        deadlines = [
+            waiting.deadline
+            for waiting in [*in_flight, *self._queue]
+            if waiting.deadline is not None and not waiting.future.done()
+        ]
+        self._expiry = max(min(deadlines), now + _SWEEP_MICROSECONDS) if deadlines else None
+        self._schedule()
+
+
+class _Alarm:
+    """One timer. It is armed anew only when it has to ring earlier: ringing too early is harmless."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._loop = asyncio.get_running_loop()
+        self._deadline: int | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, deadline: int) -> None:
+        """Ring at *deadline* at the latest."""
+        if self._deadline is None or deadline < self._deadline:
+            self.stop()
+            self._deadline = deadline
+            delay = max(0, deadline - _now()) / _MICROSECONDS
+            self._handle = self._loop.call_later(delay + _TICK_SECONDS, self._expire)
+
+    def stop(self) -> None:
+        """Do not ring."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._deadline = None
+
+    def _expire(self) -> None:
+        self._handle = self._deadline = None
+        self._ring()
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _time_out(waiting: Iterable[Waiting], now: int, text: str) -> None:
+    due = [one for one in waiting if one.deadline is not None and one.deadline <= now]
+    fail_all(due, RequestTimeout(text))
