@@ -105,8 +105,8 @@ class Replica:
                 view_change.start(core, core.view + 1, reason)
             reconsider_parked(core)
             self._conclude()
-            order_tick(core)
-            self._conclude()
+            if order_tick(core):
+                self._conclude()
             state_transfer.settle(core)
             retransmission.settle(core)
             timers.restate(core)
@@ -116,7 +116,8 @@ class Replica:
     def _conclude(self) -> None:
         core = self.core
         while True:
-            view_change.conclude(core)
+            if core.views.view_changes or core.status is not Status.NORMAL:
+                view_change.conclude(core)
             while core.touched:
                 number = min(core.touched)
                 core.touched.discard(number)
@@ -125,7 +126,8 @@ class Replica:
                     normal_case.advance(core, slot)
             executed = core.last_executed
             execution.execute_ready(core)
-            normal_case.propose(core)
+            if core.waiting.has_ready:
+                normal_case.propose(core)
             if not core.touched and core.last_executed == executed:
                 return
 
@@ -174,10 +176,13 @@ def reconsider_parked(core: Core) -> None:
             core.touched.add(number)
 
 
-def order_tick(core: Core) -> None:
+def order_tick(core: Core) -> bool:
     """The primary lets the agreed time advance when the service waits for it and nothing else is ordered."""
     tick = core.service.next_deadline()
-    if tick is None or not core.is_primary or tick > core.wall:
-        return
-    if core.next_sequence_number == core.last_executed + 1 and normal_case.has_room(core):
+    if tick is None or tick > core.wall or not core.is_primary:
+        return False
+    is_idle = core.next_sequence_number == core.last_executed + 1
+    if is_idle and normal_case.has_room(core):
         normal_case.propose_batch(core, [])
+        return True
+    return False
