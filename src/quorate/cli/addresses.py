@@ -1,0 +1,53 @@
+"""Ports: finding free ones, and finding out that one is taken before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import random
+import socket
+from contextlib import closing
+from typing import Final
+
+from quorate.errors import ConfigurationError
+
+LOOPBACK: Final = "127.0.0.1"
+_LOW: Final = 20_000
+_HIGH: Final = 32_000
+"""Below the range that the system takes the ports of outgoing connections from, so that they are free next time too."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    candidates = random.SystemRandom().sample(range(_LOW, _HIGH), _HIGH - _LOW)
+    found: list[int] = []
+    for port in candidates:
+        if why_not_free(LOOPBACK, port) is None:
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise ConfigurationError(f"no {count} ports between {_LOW} and {_HIGH} are free on {LOOPBACK}; stop what uses them")
+
+
+def why_not_free(host: str, port: int) -> str | None:
+    """Why nothing can listen there; None when it can."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        return f"{host} is not known ({error.strerror})"
+    with closing(socket.socket(family, kind, protocol)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen(1)
+        except OSError as error:
+            return "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error.strerror)
+    return None
+
+
+def parse_address(text: str, option: str) -> tuple[str, int]:
+    """HOST:PORT, as an option gives it; an IPv6 address stands in brackets."""
+    host, separator, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not separator or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ConfigurationError(f"{option} {text}: expected HOST:PORT, for example {LOOPBACK}:6379")
+    return host, int(port)

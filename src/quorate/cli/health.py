@@ -1,0 +1,88 @@
+"""What the replicas' answers say about the cluster. Pure: answers in, what is printed out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from quorate.config import ClusterConfiguration
+from quorate.core.quorum import Quorums, quorums_of
+
+Answer = Mapping[str, object]
+"""What one replica answered to INSPECT."""
+UNREACHABLE: Final = "unreachable"
+NORMAL: Final = "normal"
+CHANGING_VIEW: Final = "view-change"
+_FROM_ANSWER: Final = (
+    "pid",
+    "view",
+    "status",
+    "last_executed",
+    "low_watermark",
+    "stable_checkpoint",
+    "state_digest",
+    "view_changes",
+    "needs_state",
+    "waiting_requests",
+    "uptime_seconds",
+    "refused",
+)
+
+
+def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | None]) -> dict[str, object]:
+    """The JSON document of `quorate status`. An answer is None where a replica gave none."""
+    quorums = quorums_of(configuration.replica_count)
+    replicas = [_replica(configuration, index, answer) for index, answer in enumerate(answers)]
+    failed = sum(1 for replica in replicas if _has_failed(replica))
+    return {
+        "n": quorums.replica_count,
+        "f": quorums.faults,
+        "view": _view_of_cluster(quorums, replicas),
+        "healthy": all(is_healthy(replica) for replica in replicas),
+        "faults_left": quorums.replica_count - failed - quorums.quorum,
+        "service": configuration.service,
+        "durability": configuration.settings.durability,
+        "replicas": replicas,
+    }
+
+
+def _replica(configuration: ClusterConfiguration, replica_id: int, answer: Answer | None) -> dict[str, object]:
+    member = configuration.replicas[replica_id]
+    row: dict[str, object] = {
+        "id": replica_id,
+        "address": f"{member.host}:{member.port}",
+        "reachable": answer is not None,
+    }
+    row.update(dict.fromkeys(_FROM_ANSWER))
+    row["role"] = None
+    row["status"] = UNREACHABLE
+    if answer is not None:
+        row.update({name: answer.get(name) for name in _FROM_ANSWER})
+        row["role"] = "primary" if answer.get("is_primary") else "backup"
+    return row
+
+
+def is_healthy(replica: Mapping[str, object]) -> bool:
+    """Whether a replica answers, takes part and lacks nothing."""
+    return replica["status"] == NORMAL and not replica["needs_state"]
+
+
+def _has_failed(replica: Mapping[str, object]) -> bool:
+    """Whether it counts as one of the f: a replica that is changing its view does not."""
+    return replica["status"] not in (NORMAL, CHANGING_VIEW) or bool(replica["needs_state"])
+
+
+def _view_of_cluster(quorums: Quorums, replicas: Sequence[Mapping[str, object]]) -> int | None:
+    """The highest view that f+1 replicas are in or beyond: at least one of them is correct."""
+    views = sorted((view for replica in replicas if isinstance(view := replica["view"], int)), reverse=True)
+    return views[quorums.weak - 1] if len(views) >= quorums.weak else None
+
+
+def describe_cluster(faults_left: int, n: int, f: int) -> str:
+    """One line: how much more may fail."""
+    group = f"n={n} f={f}"
+    if faults_left > 0:
+        return f"{group}; {faults_left} more may fail before it stops"
+    if faults_left == 0:
+        return f"{group}; it works, but stops if one more fails"
+    return f"{group}; it has stopped: {-faults_left} more must come back before it goes on"

@@ -1,0 +1,99 @@
+"""`quorate init`: the folders of a new cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quorate.cli.output import say
+from quorate.config import Settings
+from quorate.core.quorum import quorums_of
+from quorate.errors import ConfigurationError
+from quorate.folder import ClusterFolder, create_cluster
+from quorate.runtime.services import load_service
+
+PORT_MAX = 65535
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--replicas", default=4, show_default=True, help="How many replicas: 3f+1 tolerate f.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    default=["127.0.0.1"],
+    show_default=True,
+    help="Where the replicas listen: one host for all, or the option once a replica.",
+)
+@click.option("--port-base", default=7100, show_default=True, help="Replica i listens on this port plus i.")
+@click.option("--service", default="redis", show_default=True, help="redis, counter, or module:Class.")
+@click.option(
+    "--request-authentication",
+    type=click.Choice(["signature", "mac"]),
+    default="signature",
+    show_default=True,
+    help="How clients prove themselves.",
+)
+@click.option(
+    "--replica-authentication",
+    type=click.Choice(["mac", "signature"]),
+    default="mac",
+    show_default=True,
+    help="How replicas prove themselves in the normal case.",
+)
+def init(
+    directory: Path,
+    replicas: int,
+    hosts: tuple[str, ...],
+    port_base: int,
+    service: str,
+    request_authentication: str,
+    replica_authentication: str,
+) -> None:
+    """Make DIRECTORY with a folder for each replica and one for a client.
+
+    Copy replica-0 to the machine of replica 0, and so on, and the client's folder to where the clients run. Each
+    holds its owner's private key, everyone's public keys and addresses, and the settings.
+
+    \b
+    Example:  quorate init shop --replicas 4 --host 10.0.0.1 --host 10.0.0.2 --host 10.0.0.3 --host 10.0.0.4
+
+    Exit codes: 0 made; 2 the options are wrong, or DIRECTORY exists.
+    """
+    load_service(service)
+    settings = Settings(
+        request_authentication="mac" if request_authentication == "mac" else "signature",
+        replica_authentication="signature" if replica_authentication == "signature" else "mac",
+    )
+    cluster = create_cluster(directory, addresses_of(replicas, hosts, port_base), service, settings)
+    say(f"{directory}: {describe_group(replicas)}")
+    _explain(cluster)
+
+
+def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[tuple[str, int]]:
+    """Where each replica listens."""
+    if len(hosts) not in (1, replicas):
+        raise ConfigurationError(f"--host was given {len(hosts)} times: give it once, or once for each of {replicas}")
+    if not 1 <= port_base <= PORT_MAX - replicas + 1:
+        raise ConfigurationError(
+            f"--port-base {port_base} leaves no {replicas} ports: choose 1 to {PORT_MAX - replicas + 1}"
+        )
+    each = hosts * replicas if len(hosts) == 1 else hosts
+    return [(host, port_base + replica_id) for replica_id, host in enumerate(each)]
+
+
+def describe_group(replicas: int) -> str:
+    """n and f, in words."""
+    faults = quorums_of(replicas).faults
+    if faults == 0:
+        return f"{replicas} replicas, which tolerate no faults: four tolerate one"
+    return f"{replicas} replicas, of which {faults} may crash or lie"
+
+
+def _explain(cluster: ClusterFolder) -> None:
+    for replica_id, (folder, member) in enumerate(zip(cluster.replicas(), cluster.configuration.replicas, strict=True)):
+        say(f"  {folder}  replica {replica_id} at {member.host}:{member.port}; start it: quorate replica {folder}")
+    say(f"  {cluster.client()}  a client; for example: quorate status {cluster.client()}")
+    say("Every private.key is a secret of its folder's owner: copy the folders over a safe channel.")

@@ -1,0 +1,47 @@
+"""`quorate invoke`: one operation from the shell."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from quorate.cli.operations import encode_words, has_failed, result_for_people, result_for_programs
+from quorate.client.aio import connect
+from quorate.folder import load_client
+
+REFUSED = 1
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("operation", nargs=-1, required=True)
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for an answer that can be believed.")
+def invoke(folder: Path, operation: tuple[str, ...], timeout: float) -> None:
+    """Have the cluster execute OPERATION once, as the client of FOLDER.
+
+    For the service redis OPERATION is a command; for any other its words, joined by spaces. The answer is printed
+    once f+1 replicas vouch for it: quoted in a terminal, as it is in a pipe.
+
+    \b
+    Example:  quorate invoke quorate-data/client -- SET greeting hello
+
+    Exit codes: 0 executed; 1 the service answered with an error, or no answer came in time; 2 FOLDER is no
+    client's folder.
+    """
+    _, configuration = load_client(folder)
+    service = configuration.service
+    result = asyncio.run(_invoke(folder, encode_words(service, operation), timeout))
+    if sys.stdout.isatty():
+        click.echo(result_for_people(service, result))
+    else:
+        click.echo(result_for_programs(service, result))
+    if has_failed(service, result):
+        sys.exit(REFUSED)
+
+
+async def _invoke(folder: Path, operation: bytes, timeout: float) -> bytes:
+    async with connect(folder) as client:
+        return await client.invoke(operation, timeout)

@@ -1,0 +1,95 @@
+"""`quorate`: the commands, loaded when they are called, and how every error ends."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import Final, NamedTuple, cast
+
+import click
+
+from quorate.cli.parent import end_with_parent
+from quorate.errors import ConfigurationError, QuorateError
+
+
+class Failure(click.ClickException):
+    """The cluster is unhealthy, or what was asked of it failed."""
+
+    exit_code = 1
+
+
+class BadInput(click.ClickException):
+    """The command line, a file or a folder is wrong."""
+
+    exit_code = 2
+
+
+class _Command(NamedTuple):
+    """Where a command is, and its line in the help: neither needs the command's imports."""
+
+    target: str
+    help: str
+
+
+COMMANDS: Final = {
+    "up": _Command("quorate.cli.up:up", "Start a cluster on this machine, with a gateway for Redis clients."),
+    "init": _Command("quorate.cli.init:init", "Make the folders of a new cluster."),
+    "replica": _Command("quorate.cli.replica:replica", "Run one replica."),
+    "gateway": _Command("quorate.cli.gateway:gateway", "Run a gateway from another protocol."),
+    "status": _Command("quorate.cli.status:status", "Show what each replica thinks."),
+    "invoke": _Command("quorate.cli.invoke:invoke", "Have one operation executed."),
+    "bench": _Command("quorate.cli.bench:bench", "Measure throughput and latency."),
+    "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
+    "generals": _Command("quorate.cli.generals:generals", "The Byzantine Generals: OM(m) and SM(m)."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, so that no command waits for another's imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        command = COMMANDS.get(cmd_name)
+        if command is None:
+            return None
+        module, _, attribute = command.target.partition(":")
+        return cast(click.Command, getattr(importlib.import_module(module), attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list of commands, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Every error of ours becomes one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except QuorateError as error:
+            kind = BadInput if isinstance(error, ConfigurationError) else Failure
+            raise kind(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("quorate"), prog_name="quorate")
+def cli() -> None:
+    """Byzantine fault tolerance for Python: Castro and Liskov's PBFT.
+
+    A cluster of 3f+1 replicas stays right while f of them crash, lie or are broken into.
+
+    \b
+    Example:  quorate up
+              redis-cli set greeting hello
+
+    Exit codes: 0 all is well; 1 the cluster is unhealthy, or what was asked of it failed; 2 the command line,
+    a file or a folder is wrong; 3 a replica stopped because of a defect.
+    """
+
+
+def main() -> None:
+    """The entry point of the command `quorate`."""
+    end_with_parent()
+    cli(prog_name="quorate")

@@ -1,0 +1,110 @@
+"""`quorate status`: what each replica thinks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quorate.cli.health import Answer, assess, describe_cluster
+from quorate.cli.output import print_json, print_table, say
+from quorate.client.aio import AsyncClient, connect
+from quorate.config import ClusterConfiguration
+from quorate.errors import RequestFailed
+from quorate.folder import load_client
+
+UNHEALTHY = 1
+_COLUMNS = {
+    "id": "id",
+    "pid": "pid",
+    "address": "address",
+    "reachable": "reachable",
+    "view": "view",
+    "role": "role",
+    "status": "status",
+    "last_executed": "last executed",
+    "low_watermark": "low watermark",
+    "stable_checkpoint": "stable checkpoint",
+    "state_digest": "state digest",
+    "view_changes": "view changes",
+}
+_NUMBERS = frozenset({"id", "pid", "view", "last executed", "low watermark", "stable checkpoint", "view changes"})
+_DIGEST_SHOWN = 12
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=Path("quorate-data"))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
+@click.option("--timeout", default=2.0, show_default=True, help="Seconds to wait for each replica's answer.")
+def status(directory: Path, as_json: bool, timeout: float) -> None:
+    """Ask every replica of the cluster in DIRECTORY how it is: each answers for itself.
+
+    DIRECTORY is the cluster's folder or a client's; by default ./quorate-data.
+
+    \b
+    Example:  quorate status quorate-data --json
+
+    Exit codes: 0 all replicas are well; 1 one is unreachable or unwell; 2 DIRECTORY is no client's folder.
+    """
+    _, configuration = load_client(directory)
+    report = assess(configuration, asyncio.run(_ask(directory, configuration, timeout)))
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+    sys.exit(0 if report["healthy"] else UNHEALTHY)
+
+
+async def _ask(directory: Path, configuration: ClusterConfiguration, timeout: float) -> list[Answer | None]:
+    async with connect(directory, wait_seconds=0) as client:
+        return await ask_all(client, configuration.replica_count, timeout)
+
+
+async def ask_all(client: AsyncClient, replica_count: int, timeout: float) -> list[Answer | None]:
+    """What every replica answers to INSPECT; None where no answer came in time."""
+    return await asyncio.gather(*(_ask_one(client, replica_id, timeout) for replica_id in range(replica_count)))
+
+
+async def _ask_one(client: AsyncClient, replica_id: int, timeout: float) -> Answer | None:
+    try:
+        return await client.inspect(replica_id, timeout)
+    except RequestFailed:
+        return None
+
+
+def _print(report: dict[str, Any]) -> None:
+    rows = [[_cell(name, replica) for name in _COLUMNS] for replica in report["replicas"]]
+    print_table(list(_COLUMNS.values()), rows, _NUMBERS)
+    say(describe_cluster(report["faults_left"], report["n"], report["f"]))
+    for replica in report["replicas"]:
+        for line in _remarks(replica):
+            say(f"replica {replica['id']} {line}")
+
+
+def _cell(name: str, replica: Mapping[str, Any]) -> str:
+    value = replica[name]
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)[:_DIGEST_SHOWN] if name == "state_digest" else str(value)
+
+
+def _remarks(replica: Mapping[str, Any]) -> list[str]:
+    """What an operator has to know besides."""
+    remarks = []
+    if replica["status"] == "lost-votes":
+        remarks.append(
+            "was started before in this incarnation and its votes were in memory: it stays silent and counts as failed"
+        )
+    if replica["needs_state"]:
+        remarks.append("is too far behind to catch up by messages: it needs a checkpoint from the others")
+    remarks.extend(
+        f"refused {refusal['count']} from {refusal['peer']}: {refusal['reason']}"
+        for refusal in replica["refused"] or ()
+    )
+    return remarks

@@ -1,0 +1,154 @@
+"""`quorate up`: a whole cluster on this machine, in one foreground command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import uvloop
+
+from quorate.cli.addresses import LOOPBACK, free_ports, parse_address, why_not_free
+from quorate.cli.output import say
+from quorate.cli.supervisor import Gateway, Supervisor
+from quorate.config import ClusterConfiguration, Settings
+from quorate.errors import ConfigurationError
+from quorate.folder import ClusterFolder, create_cluster, load_cluster, load_replica, renew_incarnation
+from quorate.runtime.lifetime import has_started, hold_folder, is_running
+from quorate.runtime.services import load_service
+
+DEFAULT_REPLICAS: Final = 4
+DEFAULT_SERVICE: Final = "redis"
+
+
+class Wanted(NamedTuple):
+    """What the command line asks of the cluster; None where it leaves that to the folder, or to the defaults."""
+
+    replicas: int | None
+    service: str | None
+
+
+@click.command()
+@click.option(
+    "--replicas", type=int, help=f"How many replicas, when the folder is made.  [default: {DEFAULT_REPLICAS}]"
+)
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=Path("quorate-data"),
+    show_default=True,
+    help="The cluster's folder; made when there is none.",
+)
+@click.option("--redis", default=f"{LOOPBACK}:6379", show_default=True, help="Where Redis clients connect.")
+@click.option("--no-redis", is_flag=True, help="No gateway for Redis clients.")
+@click.option("--fresh", is_flag=True, help="Start from an empty state, whatever the folder holds.")
+@click.option(
+    "--service", help=f"redis, counter, or module:Class, when the folder is made.  [default: {DEFAULT_SERVICE}]"
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What the replicas and the gateway tell on standard error.",
+)
+def up(
+    replicas: int | None,
+    directory: Path,
+    redis: str,
+    no_redis: bool,
+    fresh: bool,
+    service: str | None,
+    log_level: str,
+) -> None:
+    """Start a cluster on this machine: a process for each replica, and a gateway that speaks the Redis protocol.
+
+    Runs until Ctrl-C or SIGTERM, which stops everything. A process that ends is reported and not started again.
+
+    \b
+    Example:  quorate up --replicas 7 --redis 127.0.0.1:6380
+
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the cluster did not come up, or all replicas ended; 2 an option
+    or the folder is wrong, or a port is taken.
+    """
+    cluster = _open_folder(directory, Wanted(replicas, service))
+    gateway = None if no_redis or cluster.configuration.service != "redis" else _gateway(redis)
+    with hold_folder(directory):
+        cluster = _prepare(cluster, fresh)
+        sys.exit(uvloop.run(_run(cluster, gateway, log_level)))
+
+
+def _open_folder(directory: Path, wanted: Wanted) -> ClusterFolder:
+    """The cluster of *directory*, made when there is none."""
+    if directory.is_dir() and any(directory.iterdir()):
+        cluster = load_cluster(directory)
+        _compare(directory, cluster.configuration, wanted)
+        return cluster
+    count = DEFAULT_REPLICAS if wanted.replicas is None else wanted.replicas
+    service = wanted.service or DEFAULT_SERVICE
+    load_service(service)
+    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(count)], service, Settings())
+    say(f"made {directory}: keys and addresses of {count} replicas and a client")
+    return cluster
+
+
+def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wanted) -> None:
+    if wanted.replicas not in (None, configuration.replica_count):
+        raise ConfigurationError(
+            f"{directory} holds a cluster of {configuration.replica_count} replicas, not {wanted.replicas}: "
+            "leave out --replicas, or choose another --dir"
+        )
+    if wanted.service not in (None, configuration.service):
+        raise ConfigurationError(
+            f"{directory} holds a cluster that replicates {configuration.service}, not {wanted.service}: "
+            "leave out --service, or choose another --dir"
+        )
+
+
+def _gateway(redis: str) -> Gateway:
+    host, port = parse_address(redis, "--redis")
+    reason = why_not_free(host, port)
+    if reason is not None:
+        raise ConfigurationError(f"--redis {redis}: {reason}; name another, for example --redis {host}:{port + 1}")
+    return Gateway(host, port)
+
+
+def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
+    """See that nothing of it runs, and start a new history where the old one ended with its processes."""
+    for replica_id, (folder, member) in enumerate(zip(cluster.replicas(), cluster.configuration.replicas, strict=True)):
+        if is_running(folder):
+            raise ConfigurationError(
+                f"replica {replica_id} of {cluster.path} runs already: stop it, or choose another --dir"
+            )
+        reason = why_not_free(member.host, member.port)
+        if reason is not None:
+            raise ConfigurationError(
+                f"replica {replica_id} cannot listen on {member.host}:{member.port}: {reason}; "
+                f"free it, or have a new cluster made with another --dir"
+            )
+    if fresh:
+        say(f"starting {cluster.path} empty: --fresh asks for it")
+    elif any(_is_of_the_past(cluster, folder) for folder in cluster.replicas()):
+        say(f"starting {cluster.path} empty: its state was in memory and ended with its processes")
+    else:
+        return cluster
+    return renew_incarnation(cluster)
+
+
+def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:
+    """Whether a replica was started in this incarnation, or is of another one than the rest."""
+    configuration = load_replica(folder).configuration
+    return configuration != cluster.configuration or has_started(folder, configuration.incarnation)
+
+
+async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str) -> int:
+    """Start everything, wait for the end, stop everything. The exit code."""
+    supervisor = Supervisor(cluster, gateway, log_level)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, supervisor.ask_to_stop)
+    return await supervisor.run()

@@ -1,0 +1,148 @@
+"""The command line without a cluster: help, init, and how mistakes end."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from quorate.cli.main import COMMANDS, cli
+from quorate.errors import InvariantViolation
+from quorate.folder import ClusterFolder, load_cluster
+
+
+def quorate(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, prog_name="quorate")
+
+
+def test_the_help_lists_all_commands_and_imports_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in COMMANDS.values():
+        monkeypatch.setitem(sys.modules, command.target.partition(":")[0], None)
+
+    result = quorate("--help")
+
+    assert result.exit_code == 0
+    assert all(name in result.output for name in COMMANDS)
+    assert "Exit codes" in result.output
+
+
+def test_a_command_that_cannot_be_imported_does_not_hurt_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "quorate.cli.sim", None)
+
+    assert quorate("init", str(tmp_path / "c"), "--service", "counter").exit_code == 0
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("sim", "generals", "gateway")])
+def test_every_commands_help_has_an_example_and_exit_codes(name: str) -> None:
+    result = quorate(name, "--help")
+
+    assert result.exit_code == 0
+    assert f"quorate {name}" in result.output.partition("Example:")[2]
+    assert "Exit codes:" in result.output
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert quorate("--version").output.startswith("quorate, version 0.")
+
+
+def test_an_unknown_command_is_a_mistake_of_use() -> None:
+    result = quorate("destroy")
+
+    assert result.exit_code == 2
+    assert "No such command 'destroy'" in result.output
+
+
+def test_init_makes_the_folders_and_says_what_to_do(tmp_path: Path) -> None:
+    directory = tmp_path / "shop"
+    hosts = [part for index in range(7) for part in ("--host", f"10.0.0.{index}")]
+
+    result = quorate("init", str(directory), "--replicas", "7", *hosts, "--replica-authentication", "signature")
+
+    assert result.exit_code == 0, result.output
+    configuration = load_cluster(directory).configuration
+    assert [(member.host, member.port) for member in configuration.replicas] == [
+        (f"10.0.0.{index}", 7100 + index) for index in range(7)
+    ]
+    assert configuration.settings.replica_authentication == "signature"
+    assert "7 replicas, of which 2 may crash or lie" in result.output
+    assert f"quorate replica {directory / 'replica-6'}" in result.output
+    assert stat.S_IMODE((directory / "client" / "private.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--replicas", "0"], "1 to 64 replicas, not 0"),
+        (["--host", "a", "--host", "b"], "--host was given 2 times: give it once, or once for each of 4"),
+        (["--port-base", "65533"], "--port-base 65533 leaves no 4 ports: choose 1 to 65532"),
+        (["--service", "nonsense"], "there is no service 'nonsense'"),
+    ],
+)
+def test_init_refuses_what_cannot_be(tmp_path: Path, options: list[str], message: str) -> None:
+    result = quorate("init", str(tmp_path / "c"), *options)
+
+    assert result.exit_code == 2
+    assert message in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_overwrites_nothing(cluster_folder: ClusterFolder) -> None:
+    result = quorate("init", str(cluster_folder.path), "--service", "counter")
+
+    assert result.exit_code == 2
+    assert "exists and is not an empty folder" in result.output
+    assert load_cluster(cluster_folder.path) == cluster_folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["bench"], ["invoke", "-", "--", "GET", "k"], ["replica", "-"]],
+    ids=lambda words: words[0],
+)
+def test_a_folder_that_is_none_is_bad_input(arguments: list[str], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = quorate(*arguments)
+
+    assert result.exit_code == 2
+    assert "cluster.toml does not exist; `quorate init` makes the folders" in result.output
+
+
+def test_up_refuses_another_number_of_replicas_or_another_service(cluster_folder: ClusterFolder) -> None:
+    replicas = quorate("up", "--dir", str(cluster_folder.path), "--replicas", "7")
+    service = quorate("up", "--dir", str(cluster_folder.path), "--service", "counter")
+
+    assert (replicas.exit_code, service.exit_code) == (2, 2)
+    assert "holds a cluster of 4 replicas, not 7: leave out --replicas" in replicas.output
+    assert "replicates redis, not counter: leave out --service" in service.output
+
+
+def test_up_makes_nothing_for_a_service_that_is_none(tmp_path: Path) -> None:
+    result = quorate("up", "--dir", str(tmp_path / "c"), "--service", "nonsense")
+
+    assert result.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_defect_stops_a_replica_with_its_own_exit_code(
+    cluster_folder: ClusterFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module: ModuleType = pytest.importorskip("quorate.cli.replica")
+
+    async def fail(folder: object) -> None:
+        raise InvariantViolation("two and two are four")
+
+    monkeypatch.setattr(module, "run_replica", fail)
+    monkeypatch.setattr(module, "configure_logging", lambda log_format, level: None)
+
+    result = quorate("replica", str(cluster_folder.replica(0)))
+
+    assert result.exit_code == 3
+    assert "replica-stopped-by-defect" in caplog.text

@@ -1,0 +1,82 @@
+"""What the replicas' answers say about the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quorate.cli.health import assess, describe_cluster
+from quorate.folder import ClusterFolder
+
+
+def answer(view: int = 0, status: str = "normal", **more: Any) -> dict[str, Any]:
+    return {
+        "pid": 7,
+        "view": view,
+        "status": status,
+        "is_primary": False,
+        "last_executed": 130,
+        "low_watermark": 128,
+        "stable_checkpoint": 128,
+        "state_digest": "ab" * 32,
+        "view_changes": 0,
+        "needs_state": False,
+        "refused": [],
+        **more,
+    }
+
+
+def test_the_document_has_what_the_readme_names(cluster_folder: ClusterFolder) -> None:
+    report = assess(cluster_folder.configuration, [answer(is_primary=True), answer(), answer(), None])
+
+    assert {"n", "f", "view", "replicas"} <= report.keys()
+    assert (report["n"], report["f"], report["view"], report["healthy"]) == (4, 1, 0, False)
+    replicas: Any = report["replicas"]
+    assert [replica["id"] for replica in replicas] == [0, 1, 2, 3]
+    assert [replica["reachable"] for replica in replicas] == [True, True, True, False]
+    assert [replica["role"] for replica in replicas] == ["primary", "backup", "backup", None]
+    assert {key: replicas[1][key] for key in ("pid", "last_executed", "stable_checkpoint", "state_digest")} == {
+        "pid": 7,
+        "last_executed": 130,
+        "stable_checkpoint": 128,
+        "state_digest": "ab" * 32,
+    }
+    assert replicas[3]["status"] == "unreachable"
+    assert replicas[3]["pid"] is None
+    assert len({tuple(replica) for replica in replicas}) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "healthy", "faults_left"),
+    [
+        ([answer()] * 4, True, 1),
+        ([*[answer()] * 3, None], False, 0),
+        ([*[answer()] * 3, answer(status="lost-votes")], False, 0),
+        ([*[answer()] * 3, answer(needs_state=True)], False, 0),
+        ([*[answer()] * 3, answer(1, "view-change")], False, 1),
+        ([answer(), answer(), None, None], False, -1),
+    ],
+)
+def test_who_counts_as_failed(cluster_folder: ClusterFolder, answers: Any, healthy: bool, faults_left: int) -> None:
+    report = assess(cluster_folder.configuration, answers)
+
+    assert (report["healthy"], report["faults_left"]) == (healthy, faults_left)
+
+
+@pytest.mark.parametrize(
+    ("views", "view"),
+    [([3, 3, 3, 3], 3), ([9, 3, 3, 3], 3), ([9, 4, 3, 3], 4), ([9, None, None, None], None), ([1, 1, None, None], 1)],
+)
+def test_the_view_is_one_that_a_correct_replica_vouches_for(
+    cluster_folder: ClusterFolder, views: list[int | None], view: int | None
+) -> None:
+    answers = [None if each is None else answer(each) for each in views]
+
+    assert assess(cluster_folder.configuration, answers)["view"] == view
+
+
+def test_how_much_more_may_fail_is_said_in_words() -> None:
+    assert describe_cluster(1, 4, 1) == "n=4 f=1; 1 more may fail before it stops"
+    assert describe_cluster(0, 4, 1) == "n=4 f=1; it works, but stops if one more fails"
+    assert describe_cluster(-1, 4, 1) == "n=4 f=1; it has stopped: 1 more must come back before it goes on"

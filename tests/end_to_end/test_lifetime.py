@@ -1,0 +1,112 @@
+"""How a cluster starts and ends: nothing is left over, nothing is started twice, an empty start is said."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+from quorate.folder import load_cluster
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(start_cluster: Any, helpers: Any, number: int) -> None:
+    cluster = start_cluster().wait_until_up()
+    pids = cluster.all_pids()
+    assert len(pids) == 5
+
+    assert cluster.end(number) == 0
+    assert [pid for pid in pids if helpers.is_alive(pid)] == []
+    assert cluster.lines[-1] == "all processes have stopped"
+    assert cluster.errors == []
+
+
+def test_nothing_outlives_an_up_that_is_killed(start_cluster: Any, helpers: Any) -> None:
+    cluster = start_cluster().wait_until_up()
+    pids = cluster.all_pids()
+
+    cluster.end(signal.SIGKILL)
+
+    helpers.eventually(lambda: not any(map(helpers.is_alive, pids)), "the end of all children")
+
+
+def test_it_stops_while_it_starts(start_cluster: Any, helpers: Any) -> None:
+    cluster = start_cluster()
+    cluster.line("^made ")
+
+    assert cluster.end(signal.SIGTERM) in (0, 1, -signal.SIGTERM)
+    helpers.eventually(lambda: not any(map(helpers.is_alive, cluster.all_pids())), "the end of all children")
+
+
+def test_a_second_start_is_empty_and_says_so(start_cluster: Any, helpers: Any) -> None:
+    first = start_cluster().wait_until_up()
+    with first.redis() as client:
+        client.set("greeting", "hello")
+    before = load_cluster(first.directory).configuration.incarnation
+    assert first.end() == 0
+
+    second = start_cluster(directory=first.directory).wait_until_up()
+
+    assert second.line(r"empty: its state was in memory and ended with its processes")
+    with second.redis() as client:
+        assert client.get("greeting") is None
+    assert load_cluster(first.directory).configuration.incarnation != before
+
+
+def test_a_replica_that_restarts_alone_stays_silent_and_counts_as_failed(start_cluster: Any, helpers: Any) -> None:
+    cluster = start_cluster(with_redis=False).wait_until_up()
+    cluster.kill_replica(3)
+    exited = r"replica 3 exited \(killed by SIGKILL\); 3 of 4 run; the cluster tolerates 0 more"
+    assert cluster.line(exited)
+    alone = helpers.quorate_in_background("replica", str(cluster.directory / "replica-3"))
+
+    helpers.eventually(lambda: cluster.status()["replicas"][3]["reachable"], "the restarted replica")
+
+    report = cluster.status()
+    assert report["replicas"][3]["status"] == "lost-votes"
+    assert (report["healthy"], report["faults_left"]) == (False, 0)
+    table = helpers.quorate("status", str(cluster.directory))
+    assert table.returncode == 1
+    assert "replica 3 was started before in this incarnation" in table.stdout
+    alone.terminate()
+    assert alone.wait(10) == 0
+
+
+def test_a_taken_port_of_a_replica_is_named(start_cluster: Any, helpers: Any) -> None:
+    first = start_cluster(with_redis=False).wait_until_up()
+    assert first.end() == 0
+    port = load_cluster(first.directory).configuration.replicas[2].port
+
+    with socket.create_server(("127.0.0.1", port)):
+        refused = helpers.quorate("up", "--dir", str(first.directory), "--no-redis")
+
+    assert refused.returncode == 2
+    assert f"replica 2 cannot listen on 127.0.0.1:{port}: it is taken by another program" in refused.stderr
+
+
+def test_when_all_replicas_are_gone_it_ends(start_cluster: Any) -> None:
+    cluster = start_cluster(with_redis=False).wait_until_up()
+
+    for replica_id in range(4):
+        cluster.kill_replica(replica_id)
+
+    assert cluster.process.wait(20) == 1
+    assert cluster.line(r"1 of 4 run; it needs 3 and answers nothing until it is started anew")
+
+
+def test_an_own_service_and_the_counter_work_without_redis(start_cluster: Any, helpers: Any) -> None:
+    cluster = start_cluster("--service", "counter", "--replicas", "1").wait_until_up()
+    client = str(cluster.directory / "client")
+
+    assert helpers.quorate("invoke", client, "--", "add", "5").stdout == "5\n"
+    assert helpers.quorate("invoke", client, "get").stdout == "5\n"
+    unnamed = helpers.quorate("bench", client)
+    assert unnamed.returncode == 2
+    assert "--operation" in unnamed.stderr
+    named = helpers.quorate("bench", client, "--operation", "add 1", "--seconds", "0.2", "--clients", "2")
+    assert named.returncode == 0, named.stderr
+    assert "a second" in named.stdout
