@@ -1,0 +1,1 @@
+"""Foreign protocols turned into client calls: a program that knows nothing of Quorate uses a replicated service."""
