@@ -1,0 +1,181 @@
+"""The scanner: the same commands for every split of the stream, and one error at most for any bytes."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quorate.gateways.resp.forms import SPECIAL_NAMES
+from quorate.gateways.resp.plain import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, compile_plain_run
+from quorate.gateways.resp.scanner import (
+    LINE_BYTES_MAX,
+    ScanLimits,
+    Scanner,
+    count_commands,
+    join_arguments,
+    split_arguments,
+)
+
+SMALL = ScanLimits(command_bytes=2000, arguments=40)
+
+names = st.sampled_from([b"GET", b"set", b"Ping", b"MULTI", b"exec", b"select", b"cLiEnT", b"", b"x" * 25])
+values = st.binary(max_size=12) | st.integers(0, 300).map(lambda size: b"v" * size)
+commands = st.builds(lambda name, rest: [name, *rest], names, st.lists(values, max_size=10))
+
+
+def scan_all(pieces: list[bytes], limits: ScanLimits = SMALL) -> tuple[list[bytes], bytes | None]:
+    """What a connection would see: every command as raw bytes, and the reason of the error at the end."""
+    scanner = Scanner(SPECIAL_NAMES, limits)
+    found: list[bytes] = []
+    for piece in pieces:
+        scanner.feed(piece)
+        while True:
+            if run := scanner.take_run(1 << 20):
+                found += split_commands(run)
+            command = scanner.peek()
+            if command is None:
+                break
+            assert command.name in SPECIAL_NAMES
+            assert command.name == command.arguments()[0].lower()
+            found.append(command.raw)
+            scanner.consume()
+        assert scanner.buffered_bytes <= limits.command_bytes + LINE_BYTES_MAX + 2 + len(piece)
+    return found, scanner.error.reason if scanner.error else None
+
+
+def split_commands(run: bytes) -> list[bytes]:
+    """The commands of a run, one by one, found by a scanner for which every command is special."""
+    one_by_one = Scanner(SPECIAL_NAMES)
+    one_by_one.feed(run)
+    found = []
+    while command := one_by_one.peek():
+        found.append(command.raw)
+        one_by_one.consume()
+    assert len(found) == count_commands(run)
+    assert b"".join(found) == run
+    return found
+
+
+def split_at(stream: bytes, places: list[int]) -> list[bytes]:
+    """*stream* in pieces."""
+    cuts = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
+    return [stream[start:end] for start, end in pairwise(cuts) if end > start]
+
+
+@given(st.lists(commands, max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
+def test_commands_come_out_as_they_went_in(sent: list[list[bytes]], places: list[int]) -> None:
+    stream = b"".join(map(join_arguments, sent))
+
+    found, error = scan_all(split_at(stream, places), ScanLimits())
+
+    assert [split_arguments(raw) for raw in found] == sent
+    assert error is None
+
+
+FRAGMENTS = (
+    "*1\r\n|*2\r\n|*0\r\n|*-1\r\n|$4\r\nPING\r\n|$1\r\nx\r\n|*3\rx|$1\rxyab|PING 'a'\r\n|*1\r\n$4\r\nEXEC\r\n|SET a b\n"
+    '|\r\n|\n|*|$|\r|\0|9|-|"| '
+)
+fragments = st.sampled_from([fragment.encode() for fragment in FRAGMENTS.split("|")])
+
+
+@given(
+    st.lists(fragments | st.binary(max_size=6), max_size=20).map(b"".join), st.lists(st.integers(0, 10_000), max_size=8)
+)
+def test_any_bytes_in_any_pieces_give_the_same_commands_and_the_same_error(stream: bytes, places: list[int]) -> None:
+    whole = scan_all([stream])
+
+    assert scan_all(split_at(stream, places)) == whole
+    assert scan_all([stream[i : i + 1] for i in range(len(stream))]) == whole
+
+
+@given(st.lists(commands, min_size=1, max_size=5))
+def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]]) -> None:
+    stream = b"".join(map(join_arguments, sent))
+    plain = 0
+    for arguments in sent:
+        is_short = len(arguments) <= ARGUMENTS_MAX and all(len(value) <= ARGUMENT_BYTES_MAX for value in arguments[1:])
+        if not is_short or len(arguments[0]) > 20 or arguments[0].lower() in SPECIAL_NAMES:
+            break
+        plain += len(join_arguments(arguments))
+
+    match = compile_plain_run(SPECIAL_NAMES).match(stream)
+
+    assert match is not None
+    assert match.end() == plain
+
+
+@pytest.mark.parametrize("size", [*range(ARGUMENT_BYTES_MAX + 3), 999, 1000, 70_000])
+def test_arguments_of_every_size_are_stepped_over(size: int) -> None:
+    value = bytes(random.Random(size).choices(b"\r\n$*0123456789a", k=size))
+    stream = join_arguments([b"SET", b"key", value]) * 2
+
+    assert scan_all([stream], ScanLimits())[0] == [stream[: len(stream) // 2]] * 2
+
+
+@pytest.mark.parametrize("damage", [b"$3\r\nab\r\n", b"$2\r\nabc\r\n", b"$02\r\nab\r\n", b"$2\nab\r\n"])
+def test_the_pattern_does_not_take_what_is_not_exact(damage: bytes) -> None:
+    match = compile_plain_run(SPECIAL_NAMES).match(b"*2\r\n$3\r\nGET\r\n" + damage)
+
+    assert match is not None
+    assert match.end() == 0
+
+
+def test_line_ends_that_redis_does_not_look_at_become_canonical() -> None:
+    found, error = scan_all([b"*2\rx$3\rxGETab$1\r\nkcd*1\r\n$4\r\nPING\r\n"])
+
+    assert found == [join_arguments([b"GET", b"k"]), join_arguments([b"PING"])]
+    assert error is None
+
+
+def test_the_buffer_that_arrived_is_handed_on_uncopied() -> None:
+    stream = join_arguments([b"SET", b"key", b"value"]) * 3
+    scanner = Scanner(SPECIAL_NAMES)
+
+    scanner.feed(stream)
+
+    assert scanner.take_run(1 << 20) is stream
+
+
+def test_a_run_ends_soon_after_its_limit() -> None:
+    command = join_arguments([b"GET", b"key"])
+    scanner = Scanner(SPECIAL_NAMES)
+    scanner.feed(command * 100)
+
+    sizes = []
+    while run := scanner.take_run(10 * len(command) + 1):
+        sizes.append(len(run) // len(command))
+
+    assert sum(sizes) == 100
+    assert set(sizes) <= {1, 11}
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (b"*41\r\n", b"invalid multibulk length"),
+        (b"*1\r\n$2001\r\n", b"invalid bulk length"),
+        (b"*2\r\n$1990\r\n" + b"x" * 1990 + b"\r\n$100\r\n", b"too big request"),
+        (b"x" * (LINE_BYTES_MAX + 1), b"too big inline request"),
+        (b"*" + b"1" * LINE_BYTES_MAX, b"too big mbulk count string"),
+        (b"*1\r\n$" + b"1" * LINE_BYTES_MAX, b"too big bulk count string"),
+        (b"a\0b\n" + b"x" * LINE_BYTES_MAX, b"too big inline request"),
+    ],
+)
+def test_beyond_a_limit_there_is_an_error(stream: bytes, reason: bytes) -> None:
+    assert scan_all([join_arguments([b"PING"]) + stream]) == ([join_arguments([b"PING"])], reason)
+
+
+def test_a_large_command_in_many_pieces_comes_out_with_the_last() -> None:
+    stream = join_arguments([b"MSET", *(b"%d" % number for number in range(20_000))])
+    scanner = Scanner(SPECIAL_NAMES)
+
+    for start in range(0, len(stream), 1000):
+        assert scanner.take_run(1) == b""
+        scanner.feed(stream[start : start + 1000])
+
+    assert scanner.take_run(1) == stream
