@@ -6,10 +6,11 @@ An operation is text, so that traces read well: `read KEY`, `write KEY VALUE`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from quorate.core.ports import Context
+from quorate.messages.tree import Path
 from quorate.state.codec import PlainCodec
 from quorate.state.table import Table
 from quorate.state.tree import Shape
@@ -52,10 +53,6 @@ class RegisterService:
 
     def __init__(self) -> None:
         self._table: Table[Value] = Table(PlainCodec(), SHAPE)
-        self.checkpoint = self._table.checkpoint
-        self.release = self._table.release
-        self.fetch = self._table.fetch
-        self.install = self._table.install
 
     def execute(self, operation: bytes, context: Context) -> bytes:
         """Apply one operation; `context` is not looked at."""
@@ -74,6 +71,29 @@ class RegisterService:
         """What a register holds now."""
         value = self._table.get(key)
         return ABSENT if value is None else value
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Freeze the contents; equal contents give equal digests."""
+        return self._table.checkpoint(sequence_number)
+
+    def release(self, sequence_number: int) -> None:
+        """Forget the checkpoints below *sequence_number*."""
+        self._table.release(sequence_number)
+
+    def fetch(self, sequence_number: int, path: Path) -> bytes | None:
+        """A node of a held checkpoint's tree."""
+        return self._table.fetch(sequence_number, path)
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Replace leaves by what was fetched, and hold the result as a checkpoint."""
+        self._table.install(sequence_number, leaves)
+
+    def digest_of(self, sequence_number: int) -> bytes:
+        """The digest of a held checkpoint."""
+        return self._table.digest(sequence_number)
+
+    def tick(self, context: Context) -> None:
+        """Nothing ever falls due."""
 
     def next_deadline(self) -> int | None:
         """Registers wait for nothing."""

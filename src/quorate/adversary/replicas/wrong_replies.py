@@ -1,0 +1,34 @@
+"""B13: a replica that answers clients with wrong results, wrong outcomes and wrong views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from quorate.adversary.traitor import Strategy
+from quorate.core.effects import Effect, SendReply
+
+
+class WrongReplies(Strategy):
+    """Falsifies one field of every reply, and often replies twice."""
+
+    row = "B13"
+
+    def says(self, effect: Effect, now: int) -> Sequence[Effect]:
+        """Another reply, or two."""
+        if not isinstance(effect, SendReply):
+            return (effect,)
+        random, reply = self.tools.random, effect.message
+        wrong = random.choice(
+            (
+                replace(reply, results=tuple(b"wrong" for _ in reply.results)),
+                replace(reply, results=()),
+                replace(reply, view=reply.view + random.choice((1, 1000, 2**62))),
+                replace(reply, timestamp=reply.timestamp + 1),
+                replace(reply, session=reply.session ^ 1),
+                replace(reply, outcome=random.randrange(5)),
+            )
+        )
+        lie = SendReply(wrong, self.tools.authenticator.seal(wrong))
+        return random.choice(((lie,), (lie, effect), (lie, lie), ()))

@@ -1,0 +1,269 @@
+"""The judge: looks at everything that correct replicas and clients do, and says which rule was broken.
+
+It knows nothing of the rules' implementation: it sees what leaves (messages), what is traced (certificates), what the
+services were told to execute, and what clients learnt. Replicas that crash later are believed as long as they lived.
+What traitors claim is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from traceback import format_exception
+from typing import Any, Final, NamedTuple
+
+from quorate.core.admission import ORDINARY
+from quorate.core.context import Core
+from quorate.core.ports import Context
+from quorate.messages.protocol import Checkpoint, Commit, Message, Prepare, PrePrepare
+from quorate.sim.linearizability import END_OF_TIME, Call, is_linearizable, unexplained_prefix
+from quorate.sim.register import key_of
+
+ONE_DIGEST: Final = (PrePrepare, Prepare, Commit)
+"""A correct replica never sends two of one of these types for one view and sequence number."""
+
+
+class Verdict(NamedTuple):
+    """A rule that was broken, and how."""
+
+    rule: str
+    text: str
+
+
+class Execution(NamedTuple):
+    """One operation as a replica's service saw it."""
+
+    client: bytes
+    operation: bytes
+    time: int
+    seed: bytes
+    result: bytes
+
+
+class Attempt(NamedTuple):
+    """A request of a correct client."""
+
+    client: str
+    public_key: bytes
+    invoked: int
+    operations: tuple[bytes, ...]
+
+
+Details = dict[str, Any]
+
+
+class Judge:
+    """Collects what correct nodes do; `verdicts` says what was wrong."""
+
+    def __init__(self, correct_replicas: set[int], correct_clients: set[bytes]) -> None:
+        self.verdicts: list[Verdict] = []
+        self.refusals: Counter[str] = Counter()
+        self.history: dict[int, bytes] = {}
+        """The agreed digest of every sequence number that any correct replica ever committed."""
+        self.last_executed = 0
+        self.highest_view = 0
+        self._replicas = correct_replicas
+        self._clients = correct_clients
+        self._prepared: dict[tuple[int, int], bytes] = {}
+        self._checkpoints: dict[int, bytes] = {}
+        self._votes: dict[tuple[object, ...], bytes] = {}
+        self._executions: defaultdict[int, list[Execution]] = defaultdict(list)
+        self._executed: dict[tuple[bytes, bytes], int] = {}
+        """Where each operation of a correct client was executed first: all of them are distinct texts but reads."""
+        self._executed_requests: dict[tuple[bytes, int, int], int] = {}
+        """Where each (client, session, timestamp) was executed first."""
+        self._executed_here: dict[int, int] = {}
+        """What each replica's present process executed last."""
+        self._calls: list[Call] = []
+        self._hearers: dict[str, Callable[[int, Details], None]] = {
+            "prepared": self._hear_prepared,
+            "committed": self._hear_committed,
+            "executed": self._hear_executed,
+            "entered-view": self._hear_view,
+            "view-change": self._hear_view,
+            "state-fetched": self._hear_fetched,
+            "checkpoint": self._hear_checkpoint,
+            "refused": self._hear_refused,
+        }
+
+    def accuse(self, rule: str, text: str) -> None:
+        """A rule was broken."""
+        self.verdicts.append(Verdict(rule, text))
+
+    def hear(self, replica: int, event: str, details: Details) -> None:
+        """A correct replica traced something."""
+        hearer = self._hearers.get(event)
+        if hearer is not None:
+            hearer(replica, details)
+
+    def see_start(self, replica: int) -> None:
+        """The process of a replica starts: it goes on from a checkpoint."""
+        self._executed_here.pop(replica, None)
+
+    def see_failure(self, replica: int, error: Exception) -> None:
+        """The process of a correct replica stopped by itself."""
+        frames = "".join(format_exception(error)[-3:]).rstrip()
+        self.accuse("no failure", f"replica {replica} stopped: {error}\n{frames}")
+
+    def check_bounds(self, replica: int, core: Core) -> None:
+        """The tables of a correct replica stay within what the window and the group's size allow."""
+        for table, size, limit in sizes_of(core):
+            if size > limit:
+                self.accuse("bounded memory", f"replica {replica} has {size} entries in {table}, more than {limit}")
+
+    def see_sent(self, replica: int, message: Message) -> None:
+        """A correct replica sent a message: it never votes twice, neither after a crash (durable votes)."""
+        if isinstance(message, ONE_DIGEST):
+            key: tuple[object, ...] = (type(message), message.replica, message.view, message.sequence_number)
+            digest = message.digest
+        elif isinstance(message, Checkpoint):
+            key, digest = (Checkpoint, message.replica, message.sequence_number), message.digest
+        else:
+            return
+        if message.replica == replica and self._votes.setdefault(key, digest) != digest:
+            self.accuse("one vote", f"replica {replica} sent two different {type(message).__name__}s: {message}")
+
+    def see_execution(self, replica: int, index: int, operation: bytes, context: Context, result: bytes) -> None:
+        """The service of a correct replica executed the operation that comes *index*-th in its batch."""
+        execution = Execution(context.client, operation, context.time, context.seed, result)
+        known = self._executions[context.sequence_number]
+        if index == len(known):
+            known.append(execution)
+            self._executed.setdefault((context.client, operation), context.sequence_number)
+        elif known[index] != execution:
+            self.accuse(
+                "equal executions",
+                f"at {context.sequence_number}.{index} replica {replica} executed {execution}, another {known[index]}",
+            )
+
+    def see_operation_twice(self, replica: int, operation: bytes, sequence_number: int) -> None:
+        """The service of a correct replica was given an operation of a correct client a second time."""
+        self.accuse(
+            "exactly once",
+            f"replica {replica} executed {operation.decode()!r} again at {sequence_number}",
+        )
+
+    def is_correct_client(self, public_key: bytes) -> bool:
+        """Whether the operations of this client are all distinct and honest."""
+        return public_key in self._clients
+
+    def see_completed(self, attempt: Attempt, results: tuple[bytes | None, ...], now: int) -> None:
+        """A correct client accepted a reply: its operations are in the agreed history (facts 7.4, iii)."""
+        for operation in attempt.operations:
+            if (attempt.public_key, operation) not in self._executed:
+                self.accuse("reply without execution", f"{attempt.client} got a result for {operation.decode()!r}")
+        self._record(attempt, now, results)
+
+    def see_lost(self, attempt: Attempt) -> None:
+        """A client will never know the outcome of a request."""
+        self._record(attempt, END_OF_TIME, None)
+
+    def check_histories(self) -> None:
+        """Is what the clients saw of each register linearizable?"""
+        by_key: defaultdict[bytes, list[Call]] = defaultdict(list)
+        for call in self._calls:
+            by_key[key_of(call.operations[0])].append(call)
+        for key, calls in sorted(by_key.items()):
+            if not is_linearizable(calls):
+                lines = "\n".join(f"    {_line(call)}" for call in unexplained_prefix(calls))
+                self.accuse("linearizability", f"register {key.decode()} has no linearization:\n{lines}")
+
+    def _record(self, attempt: Attempt, returned: int, results: tuple[bytes | None, ...] | None) -> None:
+        """Split a request into what it did to each register."""
+        if results is not None and (len(results) != len(attempt.operations) or None in results):
+            self.accuse("results", f"{attempt.client} got {results} for {attempt.operations}")
+            return
+        at_keys: defaultdict[bytes, list[int]] = defaultdict(list)
+        for at, operation in enumerate(attempt.operations):
+            at_keys[key_of(operation)].append(at)
+        for positions in at_keys.values():
+            operations = tuple(attempt.operations[at] for at in positions)
+            learnt = None if results is None else tuple(results[at] or b"" for at in positions)
+            self._calls.append(Call(attempt.client, attempt.invoked, returned, operations, learnt))
+
+    # What correct replicas trace
+
+    def _hear_prepared(self, replica: int, details: Details) -> None:
+        view, number, digest = details["view"], details["sequence_number"], details["digest"]
+        known = self._prepared.setdefault((view, number), digest)
+        if known != digest:
+            self.accuse(
+                "prepared uniqueness",
+                f"in view {view} at {number} replica {replica} prepared {_short(digest)}, another {_short(known)}",
+            )
+
+    def _hear_committed(self, replica: int, details: Details) -> None:
+        self._agree(replica, details, "committed")
+
+    def _hear_executed(self, replica: int, details: Details) -> None:
+        self._agree(replica, details, "executed")
+        number = details["sequence_number"]
+        before = self._executed_here.get(replica)
+        if before is not None and number != before + 1:
+            self.accuse("order", f"replica {replica} executed {number} after {before}")
+        self._executed_here[replica] = number
+        self.last_executed = max(self.last_executed, number)
+        for client, session, timestamp, outcome in details["requests"]:
+            if outcome >= 0:
+                first = self._executed_requests.setdefault((client, session, timestamp), number)
+                if first != number:
+                    self.accuse(
+                        "exactly once",
+                        f"replica {replica} executed request {timestamp} of session {session} of client "
+                        f"{_short(client)} at {first} and at {number}",
+                    )
+
+    def _hear_fetched(self, replica: int, details: Details) -> None:
+        """It took over a state: execution goes on from there."""
+        self._executed_here[replica] = details["sequence_number"]
+
+    def _hear_view(self, replica: int, details: Details) -> None:
+        self.highest_view = max(self.highest_view, details["view"])
+
+    def _agree(self, replica: int, details: Details, what: str) -> None:
+        number, digest = details["sequence_number"], details["digest"]
+        known = self.history.setdefault(number, digest)
+        if known != digest:
+            self.accuse(
+                "agreement", f"at {number} replica {replica} {what} {_short(digest)}, another replica {_short(known)}"
+            )
+
+    def _hear_checkpoint(self, replica: int, details: Details) -> None:
+        number, digest = details["sequence_number"], details["digest"]
+        known = self._checkpoints.setdefault(number, digest)
+        if known != digest:
+            self.accuse("equal checkpoints", f"replica {replica} has another state at checkpoint {number}")
+
+    def _hear_refused(self, replica: int, details: Details) -> None:
+        kind, reason, sender = details["type"], details["reason"], details["sender"]
+        self.refusals[f"{kind}: {reason}"] += 1
+        if sender in self._replicas and reason not in ORDINARY:
+            self.accuse("no slander", f"replica {replica} refused the {kind} of correct replica {sender}: {reason}")
+
+
+def _short(digest: bytes) -> str:
+    return digest.hex()[:8]
+
+
+def _line(call: Call) -> str:
+    ended = "never" if call.returned == END_OF_TIME else f"{call.returned / 1e6:.6f}"
+    said = "; ".join(operation.decode() for operation in call.operations)
+    learnt = "?" if call.results is None else "; ".join(result.decode() for result in call.results)
+    return f"{call.invoked / 1e6:.6f} to {ended:>8}  {call.client}: {said} -> {learnt}"
+
+
+def sizes_of(core: Core) -> list[tuple[str, int, int]]:
+    """What a replica keeps, and how much of it may be there: name, entries, limit."""
+    log, window, replicas = core.log, core.log.window, core.replica_count
+    digests = core.quorums.faults + 3
+    return [
+        ("slots", len(log.slots), window),
+        ("P", len(log.prepared_claims), window),
+        ("Q", sum(map(len, log.pre_prepared_claims.values())), window * digests),
+        ("history", len(log.history), window),
+        ("checkpoints held", len(core.checkpoints.held), window // core.settings.checkpoint_interval + 1 + replicas),
+        ("CHECKPOINTs", sum(map(len, core.checkpoints.votes.values())), window * replicas),
+        ("VIEW-CHANGEs", len(core.views.view_changes), replicas),
+        ("waiting requests", len(core.waiting), core.settings.waiting_requests_max),
+        ("parked proposals", len(core.parked), window),
+    ]

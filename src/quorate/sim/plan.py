@@ -1,0 +1,138 @@
+"""What will happen in a simulated world: a value that is drawn from a seed, written to a file and made smaller.
+
+A plan says everything that does not follow from the run itself: the cluster and its settings, how the network and the
+clocks behave, which faults strike when, who lies how, and what the clients do. All times are whole microseconds of
+virtual time. Nodes have addresses: replicas 0 to n - 1, then the clients.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from quorate.config import Settings
+
+
+class NetworkPlan(Struct, frozen=True):
+    """How links behave while anything may happen. After healing they are quick, lose nothing and duplicate nothing."""
+
+    delay: int = 100
+    """The least delay of a message between any two nodes."""
+    spread: int = 400
+    """The delay is uniform between `delay` and `delay + spread`."""
+    distances: tuple[int, ...] = ()
+    """The place of each node on a line, in microseconds: a pair's distance is added to its delay. Empty: one room."""
+    straggler_share: float = 0.0
+    straggler_delay: int = 0
+    """This share of the messages is late by up to that much more."""
+    loss: float = 0.0
+    duplication: float = 0.0
+    duplicate_delay: int = 0
+    """A second copy comes up to that much later."""
+    in_order: bool = False
+    """Whether the messages of a link stay in order, as TCP keeps them."""
+
+
+class ClockPlan(Struct, frozen=True):
+    """A node's clocks: how far its wall clock is off, and how fast both run."""
+
+    offset: int = 0
+    drift: int = 0
+    """Parts in a million."""
+
+
+class Cut(Struct, frozen=True, tag=True):
+    """The messages of these links (sender, receiver) are lost for a while."""
+
+    at: int
+    until: int
+    name: str
+    links: tuple[tuple[int, int], ...]
+
+
+class Crash(Struct, frozen=True, tag=True):
+    """A replica's process ends, and starts again later."""
+
+    at: int
+    until: int
+    replica: int
+    effects: int | None = None
+    """It dies after this many effects of its next turn; None: at once."""
+    loses_votes: bool = False
+    """Its storage is memory: it starts again from nothing, and counts as one of the f."""
+
+
+class Pause(Struct, frozen=True, tag=True):
+    """A replica's process stops and goes on later (SIGSTOP, a long garbage collection): what arrives waits for it."""
+
+    at: int
+    until: int
+    replica: int
+
+
+class ClockJump(Struct, frozen=True, tag=True):
+    """A replica's wall clock is set."""
+
+    at: int
+    replica: int
+    by: int
+
+
+class ClientDeath(Struct, frozen=True, tag=True):
+    """A client's process dies with its request under way, and comes back as a new session."""
+
+    at: int
+    until: int
+    client: int
+
+
+Fault = Cut | Crash | Pause | ClockJump | ClientDeath
+
+
+class TraitorPlan(Struct, frozen=True):
+    """A replica that lies: its strategies, by name, in the order in which they are put around the honest replica."""
+
+    replica: int
+    strategies: tuple[str, ...]
+
+
+class ClientPlan(Struct, frozen=True):
+    """What one client process does: requests one after the other, each of one or more operations."""
+
+    requests: int = 10
+    operations_max: int = 1
+    keys: int = 2
+    think: int = 2000
+    """The longest pause between two requests."""
+    strategies: tuple[str, ...] = ()
+    """How it lies; an honest client has none."""
+
+
+class Plan(Struct, frozen=True):
+    """A world, before it runs. Equal plans run equally, in every process."""
+
+    seed: int
+    profile: str
+    replicas: int
+    settings: Settings
+    network: NetworkPlan
+    clients: tuple[ClientPlan, ...]
+    clocks: tuple[ClockPlan, ...] = ()
+    turns: tuple[int, ...] = ()
+    """How long a turn of each replica takes: what arrives meanwhile is handled in the next one."""
+    faults: tuple[Fault, ...] = ()
+    traitors: tuple[TraitorPlan, ...] = ()
+    safety: int = 1_000_000
+    """How long anything may happen. Then faults end, except the traitors', and everything has to come to an end."""
+    liveness: int = 60_000_000
+    """How long that may take at most."""
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """A plan as JSON that a person can read."""
+    return msgspec.json.format(msgspec.json.encode(plan), indent=2)
+
+
+def decode_plan(data: bytes) -> Plan:
+    """The plan in a file. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=Plan)

@@ -1,0 +1,247 @@
+"""Profiles: what kind of trouble a seed draws. A plan follows from (seed, profile, number of replicas) alone.
+
+Every profile stays within what the protocol promises: traitors and replicas without their votes are f together, and
+everything but the traitors heals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final, NamedTuple
+
+from quorate.adversary.registry import CLIENT_STRATEGIES, REPLICA_STRATEGIES
+from quorate.config import Settings
+from quorate.core.quorum import quorums_of
+from quorate.sim.network import one_way_cut, star_cut, two_way_cut
+from quorate.sim.plan import (
+    ClientDeath,
+    ClientPlan,
+    ClockJump,
+    ClockPlan,
+    Crash,
+    Cut,
+    Fault,
+    NetworkPlan,
+    Pause,
+    Plan,
+    TraitorPlan,
+)
+
+SECOND: Final = 1_000_000
+MILLISECOND: Final = 1_000
+
+
+class Profile(NamedTuple):
+    """Which kinds of trouble there are, and what the profile is for."""
+
+    purpose: str
+    networks: tuple[str, ...] = ("room",)
+    faults: tuple[str, ...] = ()
+    traitors: bool = False
+    liars: bool = False
+    odd_clocks: bool = False
+
+
+PROFILES: Final[dict[str, Profile]] = {
+    "calm": Profile("nothing goes wrong; the network is a room, a country or the globe", ("room", "country", "globe")),
+    "lossy": Profile("messages get lost, come late, twice and in any order", ("rough", "stormy")),
+    "partitions": Profile("two-way, one-way and star partitions come and go", ("room", "rough"), ("cut",)),
+    "crashes": Profile(
+        "replicas crash between any two effects, lose their votes, pause; clients die",
+        ("room", "rough"),
+        ("crash", "pause", "client death"),
+    ),
+    "clocks": Profile("clocks are wrong, drift and jump", ("room", "rough"), ("clock jump", "pause"), odd_clocks=True),
+    "traitors": Profile("f replicas lie, in a network that works", ("room", "country"), traitors=True),
+    "liars": Profile("clients lie", ("room", "rough"), liars=True),
+    "everything": Profile(
+        "all of it at once",
+        ("room", "rough", "stormy", "country"),
+        ("cut", "crash", "pause", "clock jump", "client death"),
+        traitors=True,
+        liars=True,
+        odd_clocks=True,
+    ),
+}
+MIXED: Final = "mixed"
+"""Not a profile of its own: each seed draws one of the above."""
+
+
+def draw_plan(seed: int, profile: str = MIXED, replicas: int = 4) -> Plan:
+    """The plan of a seed."""
+    random = Random(f"{seed} {profile} {replicas}")
+    chosen = random.choice(sorted(PROFILES)) if profile == MIXED else profile
+    return _Draw(random, PROFILES[chosen], replicas).plan(seed, chosen)
+
+
+class _Draw:
+    """One plan on its way."""
+
+    def __init__(self, random: Random, profile: Profile, replicas: int) -> None:
+        self.random = random
+        self.profile = profile
+        self.replicas = replicas
+        self.quorums = quorums_of(replicas)
+        self.safety = random.choice((1, 2, 4)) * SECOND
+        self.may_fail = self.quorums.faults
+        """How many more replicas may lie or lose their votes."""
+
+    def plan(self, seed: int, profile: str) -> Plan:
+        random = self.random
+        network = random.choice(self.profile.networks)
+        clients = self._clients()
+        traitors = self._traitors() if self.profile.traitors else ()
+        self.may_fail -= len(traitors)
+        turned = {traitor.replica for traitor in traitors}
+        self.trusted = [replica for replica in range(self.replicas) if replica not in turned]
+        self.clients_count = len(clients)
+        return Plan(
+            seed=seed,
+            profile=profile,
+            replicas=self.replicas,
+            settings=self._settings(network),
+            network=self._network(network, self.replicas + len(clients)),
+            clients=clients,
+            clocks=self._clocks() if self.profile.odd_clocks else (),
+            turns=tuple(random.choice((0, 0, 20, 200, 2000)) for _ in range(self.replicas)),
+            faults=self._faults(),
+            traitors=traitors,
+            safety=self.safety,
+            liveness=120 * SECOND,
+        )
+
+    def _settings(self, network: str) -> Settings:
+        random = self.random
+        timeout = {"country": 400, "globe": 2000}.get(network, random.choice((50, 150, 400)))
+        return Settings(
+            checkpoint_interval=random.choice((1, 2, 4, 8, 16, 64)),
+            request_authentication="signature" if random.random() < 0.15 else "mac",
+            replica_authentication="signature" if random.random() < 0.15 else "mac",
+            view_change_timeout_ms=timeout,
+            view_change_timeout_max_ms=8 * timeout,
+            status_interval_ms=random.choice((20, 50, 100)),
+            clock_skew_ms=random.choice((100, 1000, 5000)),
+            batch_requests_max=random.choice((1, 2, 16, 256)),
+            batches_in_flight=random.choice((1, 2, 4, 8)),
+            sessions_per_client=random.choice((1, 2, 64)),
+        )
+
+    def _network(self, kind: str, nodes: int) -> NetworkPlan:
+        random = self.random
+        match kind:
+            case "country":
+                return NetworkPlan(2 * MILLISECOND, MILLISECOND, self._places(nodes, 20 * MILLISECOND))
+            case "globe":
+                return NetworkPlan(5 * MILLISECOND, 5 * MILLISECOND, self._places(nodes, 150 * MILLISECOND))
+            case "rough" | "stormy":
+                worst = 0.05 if kind == "rough" else 0.3
+                return NetworkPlan(
+                    spread=random.choice((400, 5 * MILLISECOND)),
+                    straggler_share=random.uniform(0, worst),
+                    straggler_delay=random.choice((10, 100, 1000)) * MILLISECOND,
+                    loss=random.uniform(0, worst),
+                    duplication=random.uniform(0, worst),
+                    duplicate_delay=random.choice((1, 100, 2000)) * MILLISECOND,
+                    in_order=random.random() < 0.3,
+                )
+        return NetworkPlan(in_order=random.random() < 0.3)
+
+    def _places(self, nodes: int, diameter: int) -> tuple[int, ...]:
+        regions = [self.random.randrange(diameter) for _ in range(3)]
+        return tuple(self.random.choice(regions) for _ in range(nodes))
+
+    def _clocks(self) -> tuple[ClockPlan, ...]:
+        random = self.random
+        offsets = (0, 50 * MILLISECOND, 3 * SECOND)
+        return tuple(
+            ClockPlan(random.choice((-1, 1)) * random.choice(offsets), random.randint(-500, 500))
+            for _ in range(self.replicas)
+        )
+
+    def _clients(self) -> tuple[ClientPlan, ...]:
+        random = self.random
+        keys = random.choice((1, 2, 4))
+        honest = tuple(
+            ClientPlan(
+                requests=random.choice((5, 20, 60)),
+                operations_max=random.choice((1, 1, 4)),
+                keys=keys,
+                think=random.choice((0, 2 * MILLISECOND, 50 * MILLISECOND)),
+            )
+            for _ in range(random.randint(2, 5))
+        )
+        if not self.profile.liars:
+            return honest
+        names = sorted(CLIENT_STRATEGIES)
+        liars = tuple(
+            ClientPlan(20, 2, keys, 10 * MILLISECOND, tuple(random.sample(names, random.choice((1, 1, 2)))))
+            for _ in range(random.randint(1, 2))
+        )
+        return honest + liars
+
+    def _traitors(self) -> tuple[TraitorPlan, ...]:
+        random = self.random
+        names = sorted(REPLICA_STRATEGIES)
+        replicas = random.sample(range(self.replicas), random.randint(1, self.quorums.faults))
+        if 0 not in replicas and random.random() < 0.5:
+            replicas[0] = 0  # the first primary is where most lies matter
+        return tuple(
+            TraitorPlan(replica, tuple(random.sample(names, random.choice((1, 1, 2, 3))))) for replica in replicas
+        )
+
+    # Faults
+
+    def _faults(self) -> tuple[Fault, ...]:
+        drawers: dict[str, Callable[[int, int], Fault | None]] = {
+            "cut": self._cut,
+            "crash": self._crash,
+            "pause": self._pause,
+            "clock jump": self._clock_jump,
+            "client death": self._client_death,
+        }
+        faults: list[Fault] = []
+        for _ in range(self.random.randint(1, 6) if self.profile.faults else 0):
+            kind = self.random.choice(self.profile.faults)
+            at = self.random.randrange(self.safety)
+            until = self.random.randint(at, self.safety)
+            fault = drawers[kind](at, until)
+            if fault is not None:
+                faults.append(fault)
+        return tuple(sorted(faults, key=lambda fault: fault.at))
+
+    def _cut(self, at: int, until: int) -> Fault:
+        random = self.random
+        nodes = list(range(self.replicas + self.clients_count))
+        random.shuffle(nodes)
+        middle = random.randint(1, len(nodes) - 1)
+        here, there = nodes[:middle], nodes[middle:]
+        match random.choice(("two-way", "one-way", "star", "one")):
+            case "two-way":
+                return Cut(at, until, "two-way", two_way_cut(here, there))
+            case "one-way":
+                return Cut(at, until, "one-way", one_way_cut(here, there))
+            case "star":
+                return Cut(at, until, "star", star_cut(random.randrange(self.replicas), self.replicas))
+            case _:
+                alone = random.randrange(self.replicas)
+                return Cut(at, until, "one alone", two_way_cut([alone], [node for node in nodes if node != alone]))
+
+    def _crash(self, at: int, until: int) -> Fault:
+        replica = self.random.choice(self.trusted)
+        loses_votes = self.may_fail > 0 and self.random.random() < 0.2
+        if loses_votes:
+            self.may_fail -= 1
+            self.trusted.remove(replica)
+        effects = self.random.choice((None, 0, 1, 2, 3, 5, 8))
+        return Crash(at, until, replica, effects, loses_votes)
+
+    def _pause(self, at: int, until: int) -> Fault:
+        return Pause(at, until, self.random.choice(self.trusted))
+
+    def _clock_jump(self, at: int, until: int) -> Fault:
+        by = self.random.choice((-1, 1)) * self.random.choice((MILLISECOND, SECOND, 3600 * SECOND))
+        return ClockJump(at, self.random.choice(self.trusted), by)
+
+    def _client_death(self, at: int, until: int) -> Fault:
+        return ClientDeath(at, until, self.random.randrange(self.clients_count))

@@ -1,0 +1,205 @@
+"""The clients of the simulated world: what they ask for, how they die, and what they learn."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from quorate.adversary.liar import Liar
+from quorate.auth.authenticator import ClientAuthenticator
+from quorate.client.session import Completed, Failed, SendRequest, Session
+from quorate.config import ClusterConfiguration
+from quorate.errors import AuthenticationFailed, MalformedMessage
+from quorate.messages.protocol import Reply
+from quorate.sim.checkers import Attempt, Judge
+from quorate.sim.nodes import Surroundings
+from quorate.sim.plan import ClientPlan
+from quorate.sim.register import ABSENT
+
+SHARES: Final = (("append", 0.4), ("read", 0.7), ("write", 0.85), ("swap", 1.0))
+"""Which operations come how often, cumulated."""
+
+
+class Operations:
+    """Operations whose results tell much: but for reads, every one is a text of its own."""
+
+    def __init__(self, name: str, plan: ClientPlan, random: Random) -> None:
+        self._name = name
+        self._plan = plan
+        self._random = random
+        self._prefix = "x" if plan.strategies else "k"
+        """Liars have registers of their own: what they write there is nobody's business (C10)."""
+        self._made = 0
+        self._seen: dict[str, str] = {}
+
+    def next_request(self) -> tuple[bytes, ...]:
+        """The operations of the next request."""
+        count = self._random.randint(1, self._plan.operations_max)
+        return tuple(self._next_operation().encode() for _ in range(count))
+
+    def learn(self, operations: tuple[bytes, ...], results: tuple[bytes | None, ...]) -> None:
+        """Remember the values of registers, so that some swaps succeed."""
+        for operation, result in zip(operations, results, strict=True):
+            verb, key, *rest = operation.decode().split(" ")
+            if verb == "write":
+                self._seen[key] = rest[0]
+            elif verb in ("append", "read") and result is not None:
+                self._seen[key] = result.decode()
+
+    def _next_operation(self) -> str:
+        self._made += 1
+        token = f"{self._name}{self._made}."
+        key = f"{self._prefix}{self._random.randrange(self._plan.keys)}"
+        draw = self._random.random()
+        verb = next(verb for verb, share in SHARES if draw < share)
+        if verb == "read":
+            return f"read {key}"
+        if verb == "swap":
+            return f"swap {key} {self._seen.get(key, ABSENT.decode())} {token}"
+        return f"{verb} {key} {token}"
+
+
+class ClientNode:
+    """One client process: one request at a time, until its plan is done."""
+
+    def __init__(
+        self,
+        world: Surroundings,
+        judge: Judge,
+        address: int,
+        authenticator: ClientAuthenticator,
+        configuration: ClusterConfiguration,
+        plan: ClientPlan,
+        random: Random,
+        liar: Liar | None,
+    ) -> None:
+        self.address = address
+        self.name = chr(ord("a") + address - configuration.replica_count)
+        self.left = plan.requests
+        """How many requests it will still make."""
+        self.attempt: Attempt | None = None
+        """The request that is under way."""
+        self.completed = 0
+        self.unauthentic = 0
+        self.is_correct = liar is None
+        self.public_key = authenticator.client_id
+        self._world = world
+        self._judge = judge
+        self._authenticator = authenticator
+        self._configuration = configuration
+        self._plan = plan
+        self._random = random
+        self._liar = liar
+        self._operations = Operations(self.name, plan, random)
+        self._session: Session | None = None
+        self._alarm: int | None = None
+
+    def start(self) -> None:
+        """The process starts, unless it runs: a new session, and the first request after a while."""
+        if self._session is not None:
+            return
+        self._session = Session(self._authenticator, self._configuration, self._world.now + 1)
+        self._think()
+
+    def die(self) -> None:
+        """The process dies; what became of its request it will never know."""
+        self._lose_attempt()
+        self._session = None
+        self._world.tell(self.address, "dies")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to ask, and no answer is waited for."""
+        return self.attempt is None and self.left <= 0
+
+    def describe(self) -> str:
+        """One line for people."""
+        if self.attempt is None:
+            return f"client {self.name} has {self.left} requests to make"
+        asked = "; ".join(operation.decode() for operation in self.attempt.operations)
+        return f"client {self.name} waits since {self.attempt.invoked / 1e6:.3f} s for the answer to: {asked}"
+
+    def arrive(self, frame: bytes) -> None:
+        """The network delivers a reply."""
+        if self._session is None:
+            return
+        try:
+            reply = self._authenticator.open(frame)
+        except (MalformedMessage, AuthenticationFailed):
+            self.unauthentic += 1
+            return
+        if isinstance(reply, Reply):
+            self._session.receive(reply, self._world.now)
+            self._settle()
+
+    def _think(self) -> None:
+        session = self._session
+        pause = self._random.randint(0, self._plan.think)
+        self._world.schedule(self._world.now + pause, lambda: self._begin(session))
+
+    def _begin(self, session: Session | None) -> None:
+        if session is None or session is not self._session or self.attempt is not None or self.left <= 0:
+            return
+        self.left -= 1
+        operations = self._operations.next_request()
+        self.attempt = Attempt(self.name, self.public_key, self._world.now, operations)
+        self._world.tell(self.address, "asks " + "; ".join(operation.decode() for operation in operations))
+        session.begin(operations, self._world.now)
+        self._settle()
+
+    def _settle(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        for outcome in session.settle(self._world.now):
+            match outcome:
+                case SendRequest():
+                    self._send(outcome)
+                case Completed():
+                    self._complete(outcome)
+                case Failed():
+                    self._world.tell(self.address, f"fails: {outcome.error}")
+                    self._lose_attempt()
+                    self._think()
+        self._set_alarm()
+
+    def _send(self, request: SendRequest) -> None:
+        for sent in [request] if self._liar is None else self._liar.rewrite(request, self._world.now):
+            for receiver in sent.receivers:
+                self._world.transmit(self.address, receiver, sent.frame)
+
+    def _complete(self, outcome: Completed) -> None:
+        attempt, self.attempt = self.attempt, None
+        if attempt is None:
+            return
+        self.completed += 1
+        results = outcome.results
+        self._world.tell(self.address, "gets " + "; ".join("!" if r is None else r.decode() for r in results))
+        self._operations.learn(attempt.operations, results)
+        if self.is_correct:
+            self._judge.see_completed(attempt, results, self._world.now)
+        self._think()
+
+    def _lose_attempt(self) -> None:
+        if self.attempt is not None and self.is_correct:
+            self._judge.see_lost(self.attempt)
+        self.attempt = None
+
+    def _set_alarm(self) -> None:
+        deadline = self._session.next_deadline() if self._session is not None else None
+        if deadline is None:
+            return
+        time = max(deadline, self._world.now + 1)
+        if self._alarm is None or time < self._alarm:
+            self._alarm = time
+            self._world.schedule(time, self._ring)
+
+    def _ring(self) -> None:
+        if self._alarm != self._world.now:
+            return
+        self._alarm = None
+        deadline = self._session.next_deadline() if self._session is not None else None
+        if deadline is not None and deadline <= self._world.now:
+            self._settle()
+        else:
+            self._set_alarm()

@@ -1,0 +1,304 @@
+"""A simulated world: a cluster and its clients in one thread, under virtual time.
+
+One heap holds everything that is going to happen; one random generator, seeded by the plan, decides everything that
+the plan leaves open. First a time in which anything may happen (safety), then everything but the traitors heals, and
+what is outstanding has to come to an end (liveness).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from heapq import heappop, heappush
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+from quorate.adversary.registry import make_liar, make_traitor
+from quorate.adversary.traitor import Conspiracy, Tools
+from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
+from quorate.core.effects import Trace
+from quorate.core.quorum import quorums_of
+from quorate.core.replica import Replica
+from quorate.messages.records import Record
+from quorate.sim.checkers import Judge, Verdict
+from quorate.sim.cluster import cluster_of
+from quorate.sim.liveness import Pending, look_for_end
+from quorate.sim.network import Network
+from quorate.sim.nodes import Behaviour, ReplicaNode
+from quorate.sim.plan import ClientDeath, ClockJump, ClockPlan, Crash, Cut, Fault, Pause, Plan
+from quorate.sim.workload import ClientNode
+
+CHECK_EVERY: Final = 50_000
+"""How often, in virtual time, the judge looks whether everything has come to an end."""
+EVENTS_MAX: Final = 3_000_000
+"""More events than any honest run has: something goes round and round."""
+REQUESTS_AFTER_HEALING: Final = 2
+"""How many more requests each client makes at most once the world is healed."""
+
+
+class Recorder(Protocol):
+    """Whoever reads along."""
+
+    def deliver(self, time: int, sender: int, receiver: int, frame: bytes) -> None:
+        """A frame arrives."""
+
+    def note(self, time: int, node: int | None, text: str) -> None:
+        """Something happens at a node, or to the whole world."""
+
+    def trace(self, time: int, node: int, effect: Trace) -> None:
+        """A replica traced something."""
+
+
+class Outcome(NamedTuple):
+    """How a world ended."""
+
+    verdicts: tuple[Verdict, ...]
+    messages: int
+    time: int
+    views: int
+    """The highest view that a correct replica was in."""
+    executed: int
+    """The highest sequence number that was executed."""
+    completed: int
+    """Requests of correct clients."""
+    fingerprint: str
+    """Equal for equal plans, in every process: a hash of every delivery."""
+    refusals: dict[str, int]
+    """What correct replicas refused, and how often."""
+    unauthentic: int
+
+
+Event = tuple[int, int, Callable[[], None] | None, int, int, bytes]
+"""When, a serial number, and what: a call, or a frame from a sender to a receiver."""
+
+
+class World:
+    """Everything of one run. `run` runs it."""
+
+    def __init__(self, plan: Plan, recorder: Recorder | None = None) -> None:
+        self.plan = plan
+        self.now = 0
+        self.messages = 0
+        self.recorder = recorder
+        self.quorums = quorums_of(plan.replicas)
+        self._random = Random(plan.seed)
+        self._peers = [[at for at in range(plan.replicas) if at != own] for own in range(plan.replicas)]
+        self._heap: list[Event] = []
+        self._serial = 0
+        self._is_healed = False
+        self._end: Pending | None = Pending(())
+        self._fingerprint = blake2b(digest_size=16)
+        self._cluster = cluster_of(plan)
+        self._liars = {traitor.replica: traitor.strategies for traitor in plan.traitors}
+        self._conspiracy = Conspiracy()
+        self.judge = Judge(
+            set(range(plan.replicas)) - set(self._liars),
+            {
+                self._cluster.client_keys[at].public_key
+                for at, client in enumerate(plan.clients)
+                if not client.strategies
+            },
+        )
+        self.network = Network(plan.network, plan.replicas + len(plan.clients), self._random)
+        self.replicas = [self._replica_node(replica) for replica in range(plan.replicas)]
+        self.clients = [self._client_node(at) for at in range(len(plan.clients))]
+        self._receivers = [node.arrive for node in self.replicas] + [node.arrive for node in self.clients]
+        self._addresses = {client.public_key: client.address for client in self.clients}
+
+    # What nodes see of it
+
+    def schedule(self, time: int, action: Callable[[], None]) -> None:
+        """Let something happen then."""
+        self._serial += 1
+        heappush(self._heap, (time, self._serial, action, 0, 0, b""))
+
+    def peers_of(self, replica: int) -> list[int]:
+        """The other replicas."""
+        return self._peers[replica]
+
+    def transmit(self, sender: int, receiver: int, frame: bytes) -> None:
+        """Hand a frame to the network."""
+        for arrival in self.network.arrivals(sender, receiver, self.now):
+            self._serial += 1
+            heappush(self._heap, (arrival, self._serial, None, sender, receiver, frame))
+
+    def address_of(self, client: bytes) -> int | None:
+        """Where a client is."""
+        return self._addresses.get(client)
+
+    def tell(self, node: int | None, text: str) -> None:
+        """Something for whoever reads the trace."""
+        if self.recorder is not None:
+            self.recorder.note(self.now, node, text)
+
+    def tell_event(self, node: int, event: Trace) -> None:
+        """What a replica traced, for whoever reads the trace."""
+        if self.recorder is not None:
+            self.recorder.trace(self.now, node, event)
+
+    # The run
+
+    def run(self) -> Outcome:
+        """Run the world to its end."""
+        for node in self.replicas:
+            node.start()
+        for client in self.clients:
+            client.start()
+        for fault in self.plan.faults:
+            self._schedule_fault(fault)
+        self.schedule(self.plan.safety, self._heal)
+        self._loop()
+        if not self.judge.verdicts:
+            self.judge.check_histories()
+        return self._outcome()
+
+    def _loop(self) -> None:
+        heap, judge, update = self._heap, self.judge, self._fingerprint.update
+        receivers, recorder = self._receivers, self.recorder
+        while heap and self._end is not None:
+            self.now, serial, action, sender, receiver, frame = heappop(heap)
+            if action is not None:
+                action()
+            else:
+                self.messages += 1
+                update(b"%d %d %d " % (self.now, sender, receiver))
+                update(frame)
+                if recorder is not None:
+                    recorder.deliver(self.now, sender, receiver, frame)
+                receivers[receiver](frame)
+            if judge.verdicts:
+                return
+            if serial > EVENTS_MAX:
+                judge.accuse("quiet", f"more than {EVENTS_MAX} events: something goes round and round")
+
+    def _heal(self) -> None:
+        """Nothing goes wrong from here on, but for the traitors; everyone who can be there is there."""
+        self._is_healed = True
+        self.tell(None, "everything heals")
+        self.network.heal()
+        for node in self.replicas:
+            node.crash_after = None
+            if node.behaviour is None and not node.has_failed:
+                node.start()
+        for client in self.clients:
+            client.start()
+            client.left = min(client.left, REQUESTS_AFTER_HEALING)
+        self._check()
+
+    def _check(self) -> None:
+        """Has everything come to an end? Later than the plan's limit it is a verdict that it has not."""
+        self._end = look_for_end(self.replicas, self.clients, self.judge)
+        if self._end is not None:
+            if self.now >= self.plan.safety + self.plan.liveness:
+                self.judge.accuse("liveness", self._end.describe())
+            self.schedule(self.now + CHECK_EVERY, self._check)
+
+    def _outcome(self) -> Outcome:
+        correct = [node for node in self.replicas if node.is_correct]
+        return Outcome(
+            verdicts=tuple(self.judge.verdicts),
+            messages=self.messages,
+            time=self.now,
+            views=self.judge.highest_view,
+            executed=self.judge.last_executed,
+            completed=sum(client.completed for client in self.clients if client.is_correct),
+            fingerprint=self._fingerprint.hexdigest(),
+            refusals=dict(self.judge.refusals),
+            unauthentic=sum(node.unauthentic for node in correct),
+        )
+
+    # Its nodes
+
+    def _replica_node(self, replica: int) -> ReplicaNode:
+        plan = self.plan
+        authenticator = ReplicaAuthenticator(replica, self._cluster.replica_keys[replica], self._cluster.configuration)
+        return ReplicaNode(
+            self,
+            self.judge,
+            authenticator,
+            self._behave,
+            plan.clocks[replica] if replica < len(plan.clocks) else ClockPlan(),
+            plan.turns[replica] if replica < len(plan.turns) else 0,
+            replica not in self._liars,
+        )
+
+    def _behave(self, node: ReplicaNode, records: Iterable[Record], lost_votes: bool) -> Behaviour:
+        """The process of a replica: the real rules, in a traitor's case with strategies around them."""
+
+        def honest(kept: Iterable[Record] = ()) -> Replica:
+            return Replica(
+                node.address, self._cluster.configuration, node.service, node.authenticator, kept, lost_votes
+            )
+
+        strategies = self._liars.get(node.address)
+        if strategies is None:
+            return honest(records)
+        tools = Tools(node.address, node.authenticator, self.quorums, self._random, self._conspiracy)
+        return make_traitor(strategies, tools, honest)
+
+    def _client_node(self, at: int) -> ClientNode:
+        plan = self.plan.clients[at]
+        authenticator = ClientAuthenticator(self._cluster.client_keys[at], self._cluster.configuration)
+        liar = None
+        if plan.strategies:
+            liar = make_liar(plan.strategies, authenticator, self.quorums, self._random, self._conspiracy)
+        return ClientNode(
+            self,
+            self.judge,
+            self.plan.replicas + at,
+            authenticator,
+            self._cluster.configuration,
+            plan,
+            Random(f"{self.plan.seed} client {at}"),
+            liar,
+        )
+
+    # Faults
+
+    def _schedule_fault(self, fault: Fault) -> None:
+        match fault:
+            case Cut():
+                self._between(fault, lambda: self.network.cut(fault.links), lambda: self.network.mend(fault.links))
+            case Crash():
+                node = self.replicas[fault.replica]
+                self._between(fault, lambda: self._crash(node, fault), lambda: self._restart(node))
+            case Pause():
+                node = self.replicas[fault.replica]
+                self._between(fault, lambda: node.pause(fault.until), lambda: None)
+            case ClientDeath():
+                client = self.clients[fault.client]
+                self._between(fault, client.die, client.start)
+            case ClockJump():
+                self.schedule(fault.at, lambda: self.replicas[fault.replica].clock.jump(fault.by))
+
+    def _between(
+        self, fault: Cut | Crash | Pause | ClientDeath, begin: Callable[[], None], end: Callable[[], None]
+    ) -> None:
+        """A fault begins and ends, unless the world is healed before."""
+
+        def guarded(action: Callable[[], None], verb: str) -> Callable[[], None]:
+            def act() -> None:
+                if not self._is_healed:
+                    self.tell(None, f"{type(fault).__name__} {verb}: {fault}")
+                    action()
+
+            return act
+
+        self.schedule(fault.at, guarded(begin, "begins"))
+        self.schedule(fault.until, guarded(end, "ends"))
+
+    def _crash(self, node: ReplicaNode, fault: Crash) -> None:
+        if node.behaviour is None:
+            return
+        if fault.loses_votes:
+            node.crash()
+            node.lose_votes()
+        elif fault.effects is None:
+            node.crash()
+        else:
+            node.crash_after = fault.effects
+
+    def _restart(self, node: ReplicaNode) -> None:
+        node.crash_after = None
+        if node.behaviour is None and not node.has_failed:
+            node.start()
