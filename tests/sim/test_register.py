@@ -57,6 +57,6 @@ def test_a_released_checkpoint_is_not_held() -> None:
     service = RegisterService()
     service.checkpoint(4)
     service.checkpoint(8)
-    service.release(8)
+    service.release({8})
     assert service.fetch(4, ()) is None
     assert service.fetch(8, ()) is not None

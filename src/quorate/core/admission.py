@@ -41,9 +41,10 @@ LEFT: Final = "for a view that was entered or left"
 DONE: Final = "at or below the low watermark"
 KNOWN: Final = "already accepted"
 OLDER: Final = "not newer than its sender's last"
+OWN: Final = "from this replica itself"
 UNWANTED: Final = "nothing is missing"
 NOT_HELD: Final = "its checkpoint is not held here"
-ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD}
+ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 
@@ -83,7 +84,7 @@ def accept_pre_prepare(core: Core, message: PrePrepare) -> Reason:
     if message.view != core.view or core.status is not Status.NORMAL:
         return _not_in_view(core, message.view)
     if core.is_primary:
-        return "from this replica itself"
+        return OWN
     if not core.log.in_window(message.sequence_number):
         return _outside_window(core, message.sequence_number)
     slot = core.log.slots.get(message.sequence_number)
@@ -225,7 +226,9 @@ def accept_new_view(core: Core, message: NewView) -> Reason:
     - this replica moves to that view, or is in an earlier one;
     - it carries as many VIEW-CHANGEs as replicas at most. What they say is checked by `new_view.open_new_view`.
     """
-    if message.replica != primary_of(message.view, core.replica_count) or message.replica == core.replica_id:
+    if message.replica == core.replica_id:
+        return OWN
+    if message.replica != primary_of(message.view, core.replica_count):
         return "not from the primary of its view"
     if message.view < core.view or (message.view == core.view and core.status is Status.NORMAL):
         return LEFT

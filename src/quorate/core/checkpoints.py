@@ -12,6 +12,8 @@ from quorate.core.tables import encode_snapshot
 from quorate.messages.protocol import Checkpoint
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
+STUCK_ROUNDS_MAX: Final = 5
+"""How often a replica asks for what it lacks, without getting any further, before it fetches a whole checkpoint."""
 RECENT_MAX: Final = 4
 """CHECKPOINTs remembered of each sender, the newest."""
 
@@ -120,16 +122,23 @@ def stabilise(core: Core, sequence_number: int, certificate: tuple[bytes, ...]) 
 
 def release_old(core: Core) -> None:
     """Forget the checkpoints below the low watermark, but for those that a peer is fetching."""
-    lowest = min([core.log.low_watermark, *(number for number, _, _ in core.pins.values())])
-    core.checkpoints.held = {number: held for number, held in core.checkpoints.held.items() if number >= lowest}
-    core.service.release(lowest)
+    pinned = {number for number, _, _ in core.pins.values()}
+    core.checkpoints.held = {
+        number: held
+        for number, held in core.checkpoints.held.items()
+        if number >= core.log.low_watermark or number in pinned
+    }
+    core.service.release(core.checkpoints.held.keys())
 
 
 def state_is_needed(core: Core) -> bool:
-    """Whether only another replica's state can help: f + 1 peers have forgotten what is next to be executed here, or
-    a quorum vouches for another state than this replica's."""
+    """Whether only another replica's state can help (ST-0): f + 1 vouch for another state than this replica's; or
+    f + 1 peers have forgotten what is next to be executed here, because it lies below their history, or because they
+    are past it and nothing has come for some rounds of asking (a restart forgets the history)."""
     if core.diverged_at is not None:
         return True
     horizon = core.last_executed + core.log.window
+    if core.timers.stuck_rounds >= STUCK_ROUNDS_MAX:
+        horizon = core.last_executed
     ahead = sum(1 for _, low_watermark in core.peer_marks.values() if low_watermark > horizon)
     return ahead >= core.quorums.weak

@@ -89,6 +89,8 @@ class Timers:
         self.started = 0
         self.view_change_deadline: int | None = None
         """Set once a quorum wants the view that this replica moves to."""
+        self.stuck_rounds = 0
+        """How many times in a row a STATUS was due and nothing had been executed since, though something lacks."""
         self.progress_since: int | None = None
         self.status_due = 0
         self.status_forced = 0

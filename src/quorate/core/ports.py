@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from quorate.messages.codec import Envelope
@@ -54,8 +54,8 @@ class Service(Protocol):
 
         The digest covers the canonical contents: equal contents give equal digests, whatever their history."""
 
-    def release(self, sequence_number: int) -> None:
-        """Forget all checkpoints below *sequence_number*."""
+    def release(self, keep: Collection[int]) -> None:
+        """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of one node of a held checkpoint's tree (see `quorate.messages.tree`): an inner node is the

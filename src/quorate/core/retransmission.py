@@ -53,6 +53,7 @@ def settle(core: Core) -> None:
     forget_needless(core)
     state_transfer.release_pins(core)
     is_stuck = core.timers.executed_at_status == core.last_executed and lacks_something(core)
+    core.timers.stuck_rounds = core.timers.stuck_rounds + 1 if is_stuck else 0
     core.timers.executed_at_status = core.last_executed
     core.timers.status_due = core.now + core.status_interval * (1 if lacks_something(core) else IDLE_FACTOR)
     if is_stuck or core.now >= core.timers.status_forced:
@@ -127,7 +128,7 @@ def help_with_views(core: Core, message: Status) -> None:
     if not is_behind:
         return
     if core.status is Mode.NORMAL:
-        if core.views.new_view_frame:
+        if core.views.new_view_frame and core.primary != message.replica:
             payload = decode(decode_envelope(core.views.new_view_frame).payload)
             core.forward(message.replica, payload, core.views.new_view_frame)
         return
@@ -173,7 +174,7 @@ def help_with_votes(core: Core, message: Status) -> None:
         helped += 1
         if helped > SLOTS_MAX:
             return
-        if slot.frame and not flags & SlotFlag.PRE_PREPARED:
+        if slot.frame and not flags & SlotFlag.PRE_PREPARED and core.primary != message.replica:
             proposal = decode(decode_envelope(slot.frame).payload)
             core.forward(message.replica, proposal, slot.frame)
         if core.replica_id in slot.prepares and not flags & SlotFlag.PREPARED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from quorate.core.ports import Context
 from quorate.messages.tree import Path
@@ -47,9 +47,9 @@ class CounterService:
         """Hold the total under *sequence_number* and return the digest of the state."""
         return self._table.checkpoint(sequence_number)
 
-    def release(self, sequence_number: int) -> None:
-        """Forget all checkpoints below *sequence_number*."""
-        self._table.release(sequence_number)
+    def release(self, keep: Collection[int]) -> None:
+        """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
+        self._table.release(keep)
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of a node of a held checkpoint."""

@@ -6,7 +6,7 @@ An operation is text, so that traces read well: `read KEY`, `write KEY VALUE`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from quorate.core.ports import Context
@@ -76,9 +76,9 @@ class RegisterService:
         """Freeze the contents; equal contents give equal digests."""
         return self._table.checkpoint(sequence_number)
 
-    def release(self, sequence_number: int) -> None:
-        """Forget the checkpoints below *sequence_number*."""
-        self._table.release(sequence_number)
+    def release(self, keep: Collection[int]) -> None:
+        """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
+        self._table.release(keep)
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """A node of a held checkpoint's tree."""

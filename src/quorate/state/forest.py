@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from quorate.errors import require
@@ -24,11 +24,12 @@ class Forest:
         self._roots[sequence_number] = b"".join(table.checkpoint(sequence_number) for table in self._tables)
         return inner_digest((), self._roots[sequence_number])
 
-    def release(self, sequence_number: int) -> None:
-        """Forget all checkpoints below *sequence_number*."""
+    def release(self, keep: Collection[int]) -> None:
+        """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         for table in self._tables:
-            table.release(sequence_number)
-        self._roots = {held: root for held, root in self._roots.items() if held >= sequence_number}
+            table.release(keep)
+        newest = max(self._roots, default=0)
+        self._roots = {held: root for held, root in self._roots.items() if held in keep or held == newest}
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""

@@ -14,7 +14,7 @@ table came by `install`. A value that has an order inside carries it in its cano
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic
 
 import msgspec
@@ -174,10 +174,18 @@ class Table(Generic[Value]):
         self.freeze(sequence_number)
         return self.digest(sequence_number)
 
-    def release(self, sequence_number: int) -> None:
-        """Forget all checkpoints below *sequence_number*."""
+    def release(self, keep: Collection[int]) -> None:
+        """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         self._hash_rest()
-        self._held = [held for held in self._held if held.sequence_number >= sequence_number]
+        kept: list[_Checkpoint[Value]] = []
+        for held in self._held:
+            if held.sequence_number in keep or held is self._held[-1]:
+                kept.append(held)
+            elif kept:
+                # The older checkpoint goes on from here: what it had, it now has until the next one that is kept.
+                for key, value in held.after.before.items():
+                    kept[-1].after.before.setdefault(key, value)
+        self._held = kept
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""

@@ -30,8 +30,8 @@ _MICROSECONDS = 1000
 class RedisService:
     """A deterministic Redis. `quorate.services.redis.operation` says what its operations are.
 
-    The empty operation is a tick: it removes keys that expired and does nothing else. Any other operation removes
-    some of them too, so a tick is of use when there is no other; no command ever sees an expired key.
+    A tick removes keys that expired and does nothing else. Any operation removes some of them too, so a tick is of use
+    when there is none; no command ever sees an expired key.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,6 @@ class RedisService:
     def execute(self, operation: bytes, context: Context) -> bytes:
         """Apply an operation. Bytes that are none get an error reply."""
         self._keyspace.begin(context.time)
-        if not operation:
-            return b""
         try:
             decoded = decode_operation(operation)
             if isinstance(decoded, Versions):
@@ -58,6 +56,10 @@ class RedisService:
             return CommandError(f"ERR {error}").reply
         except CommandError as error:
             return error.reply
+
+    def tick(self, context: Context) -> None:
+        """Remove keys that expired."""
+        self._keyspace.begin(context.time)
 
     def query(self, operation: bytes, context: Context) -> bytes | None:
         """Answer a pipeline of commands that only read, or `Versions`; None when it has to be ordered."""
