@@ -11,6 +11,7 @@ from quorate.services.redis.errors import PROTOCOL_ERROR, CommandError
 _NOTHING = object()
 _END = b"+\r\n"
 _END_PARSED = b""
+_join = b"".join
 
 # hiredis makes room for as many elements as a header announces, before it sees one. Headers of seven digits or more
 # are looked at one by one; others ask for a few megabytes at most. A header stands at the start or after a line.
@@ -39,15 +40,18 @@ class CommandParser:
             raise CommandError(PROTOCOL_ERROR) from None
 
     def _parse(self, data: bytes) -> list[list[bytes]]:
-        gets = self._reader.gets
-        self._reader.feed(data)
-        # What follows an incomplete command would be swallowed by it: so will this, if there is one.
-        self._reader.feed(_END)
+        reader = self._reader
+        gets = reader.gets
+        reader.feed(data)
+        # An incomplete command swallows what follows it: so will it swallow this, if there is one.
+        reader.feed(_END)
         commands: list[list[bytes]] = []
         while type(command := gets()) is list:
-            b"".join(command)  # the cheapest way to have a TypeError when not all of it is bytes
+            # Joining is the cheapest way to have a TypeError when not all of it is bytes.
+            if not command or _join(command) is None:
+                raise ValueError("an empty command")
             commands.append(command)
-        if command != _END_PARSED or gets() is not _NOTHING or [] in commands:
+        if command != _END_PARSED or gets() is not _NOTHING:
             raise ValueError("not commands only")
         return commands
 
