@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from quorate.core.ports import Context
@@ -45,14 +45,17 @@ class Sound:
         words.append(word)
         return b" ".join(words)
 
+    def tick(self, context: Context) -> None:
+        pass
+
     def query(self, operation: bytes, context: Context) -> bytes | None:
         return None if b" " in operation else self.execute(operation, context)
 
     def checkpoint(self, sequence_number: int) -> bytes:
         return self.table.checkpoint(sequence_number)
 
-    def release(self, sequence_number: int) -> None:
-        self.table.release(sequence_number)
+    def release(self, keep: Collection[int]) -> None:
+        self.table.release(keep)
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         return self.table.fetch(sequence_number, path)
@@ -142,8 +145,15 @@ class Raises(Sound):
 class NeverReleases(Sound):
     """Keeps all checkpoints for ever."""
 
-    def release(self, sequence_number: int) -> None:
+    def release(self, keep: Collection[int]) -> None:
         pass
+
+
+class ReleasesTooMuch(Sound):
+    """Keeps the newest checkpoint only."""
+
+    def release(self, keep: Collection[int]) -> None:
+        super().release(())
 
 
 class WaitsForTheClock(Sound):

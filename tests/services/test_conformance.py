@@ -35,7 +35,8 @@ def test_a_sound_service_has_no_findings() -> None:
         ("RemembersHistory", "queries alone has another digest"),
         ("AnswersQueriesWrongly", "query answers b'stale "),
         ("Raises", "query raised UnicodeDecodeError"),
-        ("NeverReleases", "release leaves checkpoints held"),
+        ("NeverReleases", "release leaves a checkpoint held"),
+        ("ReleasesTooMuch", "has no node at ()"),
         ("WaitsForTheClock", "two processes wait for"),
     ],
 )

@@ -44,7 +44,7 @@ class Index:
 
     def leaves_from(self, leaf: int) -> list[int]:
         """Existing leaves in order from number *leaf* on: at least one, if there is one, but not all of them."""
-        for group in islice(self._groups, self._group_of(leaf), None):
+        for group in islice(self._groups, min(self._group_of(leaf), len(self._groups)), None):
             if leaves := sorted(number for number in group if number >= leaf):
                 return leaves
         return []

@@ -65,6 +65,10 @@ class Trial:
             raise self._fail(index, f"{ask.__name__} raised {error!r}") from error
 
     def _execute(self, service: Service, index: int) -> bytes:
+        """The result of an operation, which comes after a tick if one is due, as in a replica."""
+        deadline = self._ask(index, service.next_deadline)
+        if deadline is not None and deadline <= self._contexts[index].time:
+            self._ask(index, service.tick, self._contexts[index])
         result = self._ask(index, service.execute, self._plan.steps[index].operation, self._contexts[index])
         if not isinstance(result, bytes):
             raise self._fail(index, f"execute returned a {type(result).__name__}, not bytes")
@@ -161,11 +165,18 @@ class Trial:
                 )
 
     def _release(self, service: Service) -> None:
+        """Those to be kept are kept, the newest one is kept anyway, and the others are gone."""
         last = self._held[-1]
-        service.release({last.number})
-        if any(service.fetch(held.number, ()) is not None for held in self._held[:-1]):
-            self._find(last.index, "release leaves checkpoints held that it was not told to keep")
-        self._leaves(service, last.index, last.number, last.digest)
+        kept = self._held[len(self._held) // 2 :: 2]
+        self._ask(last.index, service.release, {held.number for held in kept})
+        if any(
+            self._ask(last.index, service.fetch, held.number, ()) is not None for held in self._held if held not in kept
+        ):
+            self._find(last.index, "release leaves a checkpoint held that was not to be kept")
+        for held in kept:
+            if self._leaves(service, held.index, held.number, held.digest) != held.leaves:
+                self._find(held.index, "release changes a checkpoint that was to be kept")
+        self._leaves(service, last.index, last.number + 1, last.digest)
 
 
 def _difference(earlier: dict[Path, bytes], later: dict[Path, bytes]) -> dict[Path, bytes]:
