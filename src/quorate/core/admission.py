@@ -77,7 +77,8 @@ def accept_pre_prepare(core: Core, message: PrePrepare) -> Reason:
 
     - it is in view v and v's primary sent it;
     - h < n <= H, so that a faulty primary cannot exhaust the sequence numbers (P5);
-    - it accepted no PRE-PREPARE for (v, n) with another digest (P2).
+    - it accepted no PRE-PREPARE for (v, n) with another digest (P2);
+    - n is above all that the NEW-VIEW of v speaks of.
     """
     if message.replica != primary_of(message.view, core.replica_count):
         return "not from the primary of its view"
@@ -90,6 +91,8 @@ def accept_pre_prepare(core: Core, message: PrePrepare) -> Reason:
     slot = core.log.slots.get(message.sequence_number)
     if slot is not None and slot.digest is not None:
         return KNOWN if slot.digest == message.digest else "another digest was accepted"
+    if message.sequence_number <= core.log.covered:
+        return "the NEW-VIEW of its view speaks of this number"
     return None
 
 

@@ -112,7 +112,7 @@ def stabilise(core: Core, sequence_number: int, certificate: tuple[bytes, ...]) 
     checkpoints = core.checkpoints
     checkpoints.votes = {number: votes for number, votes in checkpoints.votes.items() if number > sequence_number}
     checkpoints.stable_certificate = certificate
-    core.touched = {number for number in core.touched if number > sequence_number}
+    core.touched = {number for number in core.touched if number > sequence_number} | set(core.log.admit_chosen())
     core.parked = {number for number in core.parked if number > sequence_number}
     release_old(core)
     core.persist(StableRecord(sequence_number, digest, certificate))

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from quorate.core.quorum import Quorums
-from quorate.errors import MalformedMessage
+from quorate.errors import MalformedMessage, require
 from quorate.messages.codec import decode, decode_batch, decode_envelope
 from quorate.messages.digests import NULL_DIGEST, batch_digest, request_digest
 from quorate.messages.protocol import PreparedClaim, Request
@@ -143,6 +143,11 @@ class MessageLog:
         """Q: by sequence number, each digest that was pre-prepared here and the latest view of it."""
         self.highest_proposed = 0
         """The highest sequence number with a digest in the current view."""
+        self.chosen: dict[int, tuple[bytes, bytes]] = {}
+        """What the NEW-VIEW of the current view chose, by sequence number: the digest and, where everything is signed,
+        the primary's PRE-PREPARE."""
+        self.covered = 0
+        """The highest sequence number that this NEW-VIEW speaks of: PRE-PREPAREs of the view are for those above."""
         self.batches: dict[bytes, HeldBatch] = {}
         self.history: dict[int, bytes] = {}
         """Decided digests at and below the low watermark, oldest first, for laggards."""
@@ -165,6 +170,27 @@ class MessageLog:
         if slot is None:
             slot = self.slots[sequence_number] = Slot(sequence_number)
         return slot
+
+    def choose(self, covered: int, chosen: dict[int, tuple[bytes, bytes]]) -> None:
+        """The current view begins with this choice: its numbers are given to nothing else in this view (NV-7)."""
+        self.covered = covered
+        self.chosen = chosen
+
+    def admit_chosen(self) -> list[int]:
+        """Give slots of the window the digests that were chosen for them; returns those that had none yet."""
+        admitted: list[int] = []
+        for sequence_number, (digest, proposal) in self.chosen.items():
+            if not self.in_window(sequence_number):
+                continue
+            slot = self.slot(sequence_number)
+            if slot.digest is not None:
+                continue
+            require(slot.decided in (None, digest), "a new view keeps what was decided")
+            slot.digest = digest
+            slot.proposal = proposal
+            self.highest_proposed = max(self.highest_proposed, sequence_number)
+            admitted.append(sequence_number)
+        return admitted
 
     def batch(self, digest: bytes) -> OpenBatch | None:
         """The body of a digest, if held. The null request's always is."""

@@ -23,6 +23,11 @@ class Choice(NamedTuple):
     checkpoint: CheckpointClaim
     chosen: tuple[Chosen, ...]
 
+    @property
+    def covered(self) -> int:
+        """The highest sequence number that the choice speaks of."""
+        return self.chosen[-1].sequence_number if self.chosen else self.checkpoint.sequence_number
+
 
 class Undecided(NamedTuple):
     """S does not say yet; more VIEW-CHANGEs will."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quorate.core import checkpoints
+from quorate.core import checkpoints, view_change
 from quorate.core.context import Core, Status
 from quorate.core.log import Phase, Slot, Vote, open_batch
+from quorate.core.new_view import Choice
 from quorate.core.tables import decode_snapshot
 from quorate.errors import InvariantViolation, require
 from quorate.messages.codec import decode, decode_envelope
-from quorate.messages.protocol import Prepare, PreparedClaim, ViewChange
+from quorate.messages.protocol import NewView, Prepare, PreparedClaim, ViewChange
 from quorate.messages.records import (
     BatchRecord,
     CheckpointRecord,
@@ -58,20 +59,24 @@ def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:
         )
     core.checkpoints.stable_certificate = stable.certificate
     core.last_executed = core.log.low_watermark = sequence_number
-    core.next_sequence_number = sequence_number + 1
 
 
 def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:
-    """The view; a replica that was changing view goes on with the VIEW-CHANGE that it sent."""
+    """The view; a replica that was changing view goes on with the VIEW-CHANGE that it sent, one that had entered a view
+    knows what its NEW-VIEW chose, pre-prepared already or not."""
     record = next(iter(kept.get(ViewRecord, ())), None)
     if not isinstance(record, ViewRecord):
         return
     core.views.view = record.view
+    envelope = decode_envelope(record.frame)
+    message = decode(envelope.payload)
     if not record.is_changing_view:
+        require(isinstance(message, NewView), "a view record of a view holds the NEW-VIEW that it was entered by")
+        assert isinstance(message, NewView)
         core.views.new_view_frame = record.frame
+        view_change.choose(core, Choice(message.checkpoint, message.chosen), envelope.attachments)
         return
     core.status = Status.VIEW_CHANGE
-    message = decode(decode_envelope(record.frame).payload)
     require(isinstance(message, ViewChange), "a view record of a view change holds a VIEW-CHANGE")
     assert isinstance(message, ViewChange)
     core.views.view_changes[core.replica_id] = (message, record.frame)
@@ -88,7 +93,6 @@ def restore_log(core: Core, kept: dict[type, list[Record]]) -> None:
         if not log.in_window(record.sequence_number):
             continue
         log.note_pre_prepared(record.sequence_number, record.digest, record.view)
-        core.next_sequence_number = max(core.next_sequence_number, record.sequence_number + 1)
         if record.view == core.view and core.status is Status.NORMAL:
             slot = log.slot(record.sequence_number)
             slot.digest, slot.phase, slot.proposal = record.digest, Phase.PRE_PREPARED, record.frame
@@ -96,6 +100,8 @@ def restore_log(core: Core, kept: dict[type, list[Record]]) -> None:
             if core.primary != core.replica_id:
                 slot.prepares[core.replica_id] = own_prepare(core, slot)
             core.touched.add(record.sequence_number)
+    core.touched.update(log.admit_chosen())
+    core.next_sequence_number = max(log.low_watermark, log.covered, log.highest_proposed) + 1
     for record in kept.get(PreparedRecord, ()):
         assert isinstance(record, PreparedRecord)
         if not log.in_window(record.sequence_number):

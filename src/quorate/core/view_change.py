@@ -10,7 +10,6 @@ from quorate.core.quorum import primary_of
 from quorate.errors import AuthenticationFailed, MalformedMessage, require
 from quorate.messages.protocol import (
     CheckpointClaim,
-    Chosen,
     NewView,
     PrePrepare,
     PrePreparedClaim,
@@ -215,7 +214,7 @@ def enter_if_possible(core: Core, message: NewView, choice: Choice, frame: bytes
 def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals: tuple[bytes, ...]) -> None:
     """Enter the new view: the choice is pre-prepared, early votes count, what waits is ordered anew (NV-5)."""
     require(message.view == core.view and core.status is Status.VIEW_CHANGE, "a view is entered from its view change")
-    covered = choice.chosen[-1].sequence_number if choice.chosen else choice.checkpoint.sequence_number
+    covered = choice.covered
     require(max(covered, core.log.low_watermark) >= core.last_executed, "a new view covers whatever was executed")
     core.status = Status.NORMAL
     core.views.new_view_frame = frame
@@ -231,7 +230,8 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
     for slot in core.log.slots.values():
         slot.enter_view(core.view)
     core.log.highest_proposed = 0
-    adopt(core, choice.chosen, proposals)
+    choose(core, choice, proposals)
+    core.touched.update(core.log.admit_chosen())
     core.next_sequence_number = max(covered, core.log.low_watermark) + 1
     core.waiting.reorder_all()
     timers.on_view_entered(core)
@@ -240,17 +240,14 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
         relay_waiting(core)
 
 
-def adopt(core: Core, chosen: tuple[Chosen, ...], proposals: tuple[bytes, ...]) -> None:
-    """Give each chosen slot its digest; `normal_case.advance` pre-prepares it."""
-    for index, entry in enumerate(chosen):
-        if not core.log.in_window(entry.sequence_number):
-            continue
-        slot = core.log.slot(entry.sequence_number)
-        require(slot.decided in (None, entry.digest), "a new view keeps what was decided")
-        slot.digest = entry.digest
-        core.log.highest_proposed = max(core.log.highest_proposed, entry.sequence_number)
-        slot.proposal = proposals[index] if core.signs_everything else b""
-        core.touched.add(entry.sequence_number)
+def choose(core: Core, choice: Choice, proposals: tuple[bytes, ...]) -> None:
+    """NV-7: what the NEW-VIEW speaks of is fixed for this view. Each chosen slot gets its digest, and
+    `normal_case.advance` pre-prepares it; no PRE-PREPARE may give its number, or one below, to something else."""
+    signed = proposals if core.signs_everything else (b"",) * len(choice.chosen)
+    core.log.choose(
+        choice.covered,
+        {entry.sequence_number: (entry.digest, frame) for entry, frame in zip(choice.chosen, signed, strict=True)},
+    )
 
 
 def relay_waiting(core: Core) -> None:
