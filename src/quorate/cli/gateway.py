@@ -81,14 +81,18 @@ def _limits(configuration: ClusterConfiguration, timeout: float) -> GatewayLimit
 
 
 async def _serve(client_dir: Path, host: str, port: int, limits: GatewayLimits, as_json: bool) -> None:
-    """Serve until a signal comes, then let outstanding commands have their replies."""
+    """Serve until a signal comes, then let outstanding commands have their replies.
+
+    The address is taken first: whether it can be had is known at once.
+    """
     is_over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, is_over.set)
-    async with quorate.connect(client_dir) as client:
+    async with quorate.connect(client_dir, wait_seconds=0) as client:
         server = await serve_redis(client, host, port, limits=limits)
         try:
+            await client.wait_connected()
             _announce(server, as_json)
             await is_over.wait()
         finally:

@@ -165,6 +165,29 @@ def test_a_client_that_sends_too_far_ahead_is_not_read() -> None:
     run(scenario)
 
 
+def test_a_large_command_behind_an_outstanding_one_is_read_to_its_end() -> None:
+    """What is buffered of it exceeds what a client may send ahead, but it must be read to be of use."""
+
+    async def scenario(invoker: Manual, server: RespServer, connect: Any) -> None:
+        reader, writer = await connect()
+        large = join_arguments([b"SET", b"key", b"x" * (3 * BUFFERED_BYTES_MAX)])
+        writer.write(SET)
+        _, answer = await invoker.next()
+        writer.write(large)
+        other_reader, other_writer = await connect()
+        for _ in range(100):
+            other_writer.write(b"CLIENT ID\r\n")
+            await other_reader.readline()
+
+        answer.set_result(b"+OK\r\n")
+        commands, answer = await invoker.next()
+        assert commands == large
+        answer.set_result(b"+OK\r\n")
+        assert await reader.readexactly(10) == b"+OK\r\n+OK\r\n"
+
+    run(scenario)
+
+
 def test_a_client_that_does_not_read_gets_no_more_operations() -> None:
     async def scenario(invoker: Manual, server: RespServer, connect: Any) -> None:
         reader, writer = await connect()

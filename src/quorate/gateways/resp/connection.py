@@ -36,8 +36,9 @@ from quorate.gateways.resp.transaction import (
     finish_transaction,
 )
 
-PIPELINE_BYTES_MAX: Final = 256 * 1024
-"""How much of a connection's pipeline becomes one operation."""
+PIPELINE_BYTES_MAX: Final = 32 * 1024
+"""How much of a connection's pipeline becomes one operation: some hundreds of commands. Longer pipelines are cut, so
+that one client does not hold up the others and the replies to a cut stay below the cluster's `reply_bytes_max`."""
 OUTPUT_BYTES_MAX: Final = 1 << 20
 """How much the gateway answers by itself before it waits until the client reads."""
 

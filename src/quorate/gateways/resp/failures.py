@@ -14,5 +14,5 @@ def describe_failure(failure: RequestFailed) -> bytes:
     """
     text = str(failure).encode()
     if isinstance(failure, RequestTimeout):
-        return replies.error(b"TIMEOUT outcome unknown, the command may have been executed: " + text)
+        return replies.error(b"TIMEOUT outcome unknown: " + text)
     return replies.error(b"ERR quorate: " + (text or type(failure).__name__.encode()))

@@ -67,6 +67,7 @@ class RespServer:
         self.limits = limits
         self.roster = Roster(asyncio.get_running_loop().time)
         self._clients_max = _affordable_clients(limits.clients)
+        self.is_stopping = False
         self._clients: set[_Client] = set()
         self._are_all_gone = asyncio.Event()
         self._are_all_gone.set()
@@ -92,6 +93,7 @@ class RespServer:
 
     def close(self) -> None:
         """Take no more clients and no more commands. What is outstanding is still answered: see `wait_closed`."""
+        self.is_stopping = True
         if self._server is not None:
             self._server.close()
         for client in list(self._clients):
@@ -108,7 +110,7 @@ class RespServer:
 
     def admit(self, client: _Client) -> bool:
         """Count *client* in, unless there are too many or the gateway is stopping."""
-        if len(self._clients) >= self._clients_max:
+        if self.is_stopping or len(self._clients) >= self._clients_max:
             return False
         self._clients.add(client)
         self._are_all_gone.clear()
@@ -155,7 +157,7 @@ class _Client(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if not self._server.admit(self):
             transport.set_protocol(asyncio.Protocol())
-            self._transport.write(_TOO_MANY_CLIENTS)
+            self._transport.write(b"" if self._server.is_stopping else _TOO_MANY_CLIENTS)
             transport.close()
             return
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -204,6 +206,8 @@ class _Client(asyncio.Protocol):
     def _receive_answer(self, answer: asyncio.Future[bytes]) -> None:
         """The outstanding operation has a result, or failed."""
         failure = _failure_of(answer)
+        if self._transport.is_closing():
+            return  # nobody is left to be told
         if failure is None:
             self._connection.receive_result(answer.result())
         else:
@@ -245,12 +249,8 @@ class _Client(asyncio.Protocol):
 
     def _can_read(self) -> bool:
         connection = self._connection
-        return not (
-            connection.is_closing
-            or self._is_write_paused
-            or connection.buffered_bytes > BUFFERED_BYTES_MAX
-            or self._transport.is_closing()
-        )
+        is_far_ahead = connection.is_waiting and connection.buffered_bytes > BUFFERED_BYTES_MAX
+        return not (is_far_ahead or self._is_write_paused or connection.is_closing or self._transport.is_closing())
 
     def _pause_reading(self) -> None:
         if not self._is_read_paused and not self._transport.is_closing():
@@ -261,16 +261,16 @@ class _Client(asyncio.Protocol):
 def _failure_of(answer: asyncio.Future[bytes]) -> RequestFailed | None:
     """Why there is no result. What is no `RequestFailed` says nothing about the outcome."""
     if answer.cancelled():
-        return RequestTimeout("the gateway stopped waiting")
+        return RequestTimeout("the gateway stopped waiting; it may still be executed, once")
     error = answer.exception()
     if error is None or isinstance(error, RequestFailed):
         return error
-    return RequestTimeout(f"{type(error).__name__}: {error}")
+    return RequestTimeout(f"{type(error).__name__}: {error}; it may be executed, or have been, once")
 
 
 def _address(transport: asyncio.BaseTransport, which: str) -> str:
-    """One end of the connection, as Redis writes it."""
-    host, port = transport.get_extra_info(which)[:2]
+    """One end of the connection, as Redis writes it. It is unknown when the client is gone already."""
+    host, port = (transport.get_extra_info(which) or ("?", 0))[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
