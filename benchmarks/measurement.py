@@ -1,0 +1,58 @@
+"""One measurement: a system under a workload once. And the failures that a run reports instead of one."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class MissingPeer(Exception):
+    """A peer is not installed. The message says how to install it."""
+
+
+class MeasurementFailed(Exception):
+    """A system did not start, or did not answer as it should."""
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load process or redis-benchmark found out."""
+
+    operations: int
+    """Answered within the measured seconds."""
+    seconds: float
+    failures: int = 0
+    latency: dict[str, float]
+    """Percentiles in seconds, by name."""
+    histogram: dict[int, int] = {}
+    """Samples by latency in nanoseconds; empty where the load generator gives none."""
+    processor_seconds: dict[str, float]
+    """Processor time of one process of each role."""
+    others_share: float
+    """The share of the machine's processors that programs outside of this measurement used meanwhile."""
+    operations_in_all: int
+    """Warming up included."""
+
+    @property
+    def throughput(self) -> float:
+        """Operations a second."""
+        return self.operations / self.seconds
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """A system under a workload, once."""
+
+    system: str
+    workload: str
+    repetition: int
+    setting: str
+    """Which of the system's settings it ran with."""
+    measured: Measured
+    operations_in_batch: float | None = None
+    """Mean operations in one batch of a replicated log, where the system tells."""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A system, or one of its workloads, that has no figures, and why."""
+
+    system: str
+    reason: str
+    workload: str | None = None

@@ -1,0 +1,1 @@
+"""Servers that exist for comparison only."""

@@ -1,0 +1,97 @@
+"""Quorate: four replicas, storage in memory, and its Redis gateway, all through the public command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load.process import LoadProcess
+from benchmarks.measurement import MeasurementFailed
+from benchmarks.plan import Load
+from benchmarks.processes import LOOPBACK, ROOT, Processes, free_ports, is_listening, python_module
+from benchmarks.systems.system import AS_IT_IS, Running, Setting
+
+_START_SECONDS = 20.0
+_COMMAND_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quorate:
+    """A cluster whose clients prove themselves by signatures, as installed, or by MACs, as in the paper."""
+
+    name: str
+    title: str
+    request_authentication: str
+    replicas: int = 4
+    loads: tuple[Load, ...] = (Load.CLIENT, Load.REDIS_BENCHMARK)
+    settings: tuple[Setting, ...] = (AS_IT_IS,)
+
+    def check(self) -> None:
+        """It is this checkout: nothing can be missing."""
+
+    def start(self, processes: Processes, setting: Setting) -> Running:
+        """Make a cluster's folder, start its replicas and the gateway."""
+        folder = processes.folder / "cluster"
+        ports = free_ports(self.replicas + 1)
+        gateway_port = ports + self.replicas
+        _command(
+            *("init", str(folder), "--replicas", str(self.replicas), "--port-base", str(ports)),
+            *("--request-authentication", self.request_authentication),
+        )
+        for replica_id in range(self.replicas):
+            name = f"replica-{replica_id}"
+            processes.start(name, python_module("quorate", "replica", str(folder / name)))
+        processes.wait_until(lambda: _is_healthy(folder), _START_SECONDS, "starting the replicas")
+        listen = f"{LOOPBACK}:{gateway_port}"
+        command = python_module("quorate", "gateway", "redis", str(folder / "client"), "--listen", listen)
+        gateway = processes.start("gateway", command)
+        processes.wait_until(lambda: is_listening(gateway_port), _START_SECONDS, "starting the gateway")
+        load = LoadProcess(processes, "quorate", {"folder": str(folder / "client")})
+        roles = _roles(folder) | {"gateway": [gateway.pid]}
+        return Running(roles, load, redis_port=gateway_port, batches=lambda: _batches(folder))
+
+
+def _roles(folder: Path) -> dict[str, list[int]]:
+    """Who is the primary and who the backups, by what they say themselves."""
+    roles: dict[str, list[int]] = {}
+    for replica in _status(folder)["replicas"]:
+        roles.setdefault(replica["role"], []).append(replica["pid"])
+    return roles
+
+
+def _batches(folder: Path) -> int:
+    """How many batches have been executed."""
+    return max(replica["last_executed"] or 0 for replica in _status(folder)["replicas"])
+
+
+def _is_healthy(folder: Path) -> bool:
+    try:
+        return bool(_status(folder)["healthy"])
+    except MeasurementFailed:
+        return False
+
+
+def _status(folder: Path) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads(_command("status", str(folder), "--json", may_be=(0, 1)))
+    return status
+
+
+def _command(*arguments: str, may_be: tuple[int, ...] = (0,)) -> bytes:
+    """What a command of Quorate's prints; MeasurementFailed on other exit codes than these."""
+    try:
+        answer = subprocess.run(
+            python_module("quorate", *arguments), capture_output=True, check=False, timeout=_COMMAND_SECONDS, cwd=ROOT
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MeasurementFailed(f"quorate {arguments[0]} took longer than {_COMMAND_SECONDS:g} s") from error
+    if answer.returncode not in may_be:
+        said = answer.stderr.decode(errors="replace").strip()
+        raise MeasurementFailed(f"quorate {arguments[0]} ended with exit code {answer.returncode}: {said}")
+    return answer.stdout
+
+
+QUORATE = Quorate("quorate", "Quorate", "signature")
+QUORATE_MACS = Quorate("quorate-macs", "Quorate, requests with MACs", "mac")

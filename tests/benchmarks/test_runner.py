@@ -1,0 +1,167 @@
+"""The runner, with systems that are made up; and the command line, without measuring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from benchmarks.command import main
+from benchmarks.measurement import Measured, MeasurementFailed, MissingPeer, Skipped
+from benchmarks.plan import Effort, Load, Workload
+from benchmarks.runner import Plan, Runner
+from benchmarks.systems.system import Running, Setting
+from click.testing import CliRunner
+
+EFFORT = Effort(repetitions=2, seconds=1.0, warm_up=0.5, tuning_seconds=0.1)
+FEW = Workload("few", "few", Load.CLIENT, 1)
+MANY = Workload("many", "many", Load.CLIENT, 100)
+
+
+@dataclass
+class MadeUpLoad:
+    """Answers as fast as the setting says."""
+
+    rates: dict[int, int]
+
+    def measure(self, order):
+        """Measure nothing."""
+        rate = self.rates[order.outstanding]
+        if rate == 0:
+            raise MeasurementFailed("it broke")
+        return Measured(
+            operations=rate,
+            seconds=1.0,
+            latency={"p50": 1.0},
+            processor_seconds={"client": 1.0},
+            others_share=0.0,
+            operations_in_all=2 * rate,
+        )
+
+
+@dataclass
+class MadeUp:
+    """A system of no processes."""
+
+    name: str
+    settings: tuple[Setting, ...]
+    missing: str = ""
+    loads: tuple[Load, ...] = (Load.CLIENT,)
+    started: list[str] = field(default_factory=list)
+
+    @property
+    def title(self):
+        """As the tables call it."""
+        return self.name.title()
+
+    def check(self):
+        """Whether it is there."""
+        if self.missing:
+            raise MissingPeer(self.missing)
+
+    def start(self, processes, setting):
+        """Start nothing."""
+        assert processes.folder.is_dir()
+        self.started.append(setting.name)
+        batches = iter(range(0, 1000, 10))
+        return Running({}, MadeUpLoad(setting.options["rates"]), batches=lambda: next(batches))
+
+
+def setting(name: str, few: int, many: int) -> Setting:
+    """One that reaches these throughputs."""
+    return Setting(name, {"rates": {1: few, 100: many}})
+
+
+def run(tmp_path: Path, *systems: MadeUp) -> tuple[Runner, list[str]]:
+    """Carry out a plan, and collect the warnings."""
+    warnings: list[str] = []
+    plan = Plan(systems, [FEW, MANY], EFFORT)
+    runner = Runner(plan, tmp_path, lambda _what, behind: _check(behind, plan.steps), warnings.append)
+    runner.run()
+    assert not list(tmp_path.iterdir())
+    return runner, warnings
+
+
+def _check(behind: int, steps: int) -> None:
+    assert 0 <= behind <= steps
+
+
+def test_systems_are_measured_in_turn(tmp_path):
+    runner, warnings = run(tmp_path, MadeUp("a", (setting("", 1, 2),)), MadeUp("b", (setting("", 3, 4),)))
+
+    assert [(each.repetition, each.system, each.workload) for each in runner.measurements] == [
+        *((0, "a", "few"), (0, "a", "many"), (0, "b", "few"), (0, "b", "many")),
+        *((1, "b", "few"), (1, "b", "many"), (1, "a", "few"), (1, "a", "many")),
+    ]
+    assert {each.operations_in_batch for each in runner.measurements if each.workload == "many"} == {0.4, 0.8}
+    assert not runner.trials
+    assert not warnings
+
+
+def test_each_workload_gets_the_setting_that_suits_it(tmp_path):
+    system = MadeUp("a", (setting("lazy", 1, 9), setting("eager", 5, 5), setting("bad", 0, 7)))
+
+    runner, _ = run(tmp_path, system)
+
+    assert system.started == ["lazy", "eager", "bad", "lazy", "eager", "lazy", "eager"]
+    chosen = {each.workload: (each.setting, each.measured.throughput) for each in runner.measurements}
+    assert chosen == {"few": ("eager", 5.0), "many": ("lazy", 9.0)}
+    assert len(runner.trials) == 4
+
+
+def test_a_missing_peer_is_left_out_and_named(tmp_path):
+    runner, warnings = run(
+        tmp_path, MadeUp("a", (setting("", 1, 2),)), MadeUp("b", (setting("", 1, 1),), "install it so")
+    )
+
+    assert {each.system for each in runner.measurements} == {"a"}
+    assert runner.skipped == [Skipped("b", "install it so")]
+    assert warnings == ["not measured: B: install it so"]
+
+
+def test_a_failure_ends_one_system_and_the_rest_goes_on(tmp_path):
+    runner, warnings = run(tmp_path, MadeUp("a", (setting("", 1, 0),)), MadeUp("b", (setting("", 3, 4),)))
+
+    assert [each.workload for each in runner.measurements if each.system == "a"] == ["few", "few"]
+    assert len([each for each in runner.measurements if each.system == "b"]) == 4
+    assert runner.skipped == [Skipped("a", "it broke", "many")]
+    assert warnings == ["not measured: A, many: it broke"]
+
+
+def test_the_command_lists_names():
+    answer = CliRunner().invoke(main, ["--list"])
+
+    assert answer.exit_code == 0
+    assert "pysyncobj-installed" in answer.output
+    assert "redis-benchmark-P16" in answer.output
+
+
+def test_the_command_refuses_unknown_names():
+    answer = CliRunner().invoke(main, ["--only", "nothing"])
+
+    assert answer.exit_code == 2
+    assert "'nothing' is neither a system nor a workload" in answer.output
+
+
+def test_a_peer_that_is_not_installed_ends_in_exit_code_1(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    answer = CliRunner().invoke(main, ["--only", "etcd", "--directory", str(tmp_path)])
+
+    assert answer.exit_code == 1
+    assert "sudo apt-get install etcd-server" in answer.output
+
+
+@pytest.mark.processes
+def test_a_real_measurement_of_the_unreplicated_engine(tmp_path):
+    answer = CliRunner().invoke(
+        main,
+        [
+            *("--only", "unreplicated", "--only", "c64", "--repetitions", "1", "--seconds", "0.2"),
+            *("--directory", str(tmp_path), "--json", str(tmp_path / "results.json")),
+        ],
+    )
+
+    assert answer.exit_code == 0, answer.output
+    assert "same engine, unreplicated" in answer.output
+    assert [each.name for each in tmp_path.iterdir()] == ["results.json"]
