@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.core import admission, checkpoints, timers
+from quorate.core import admission, timers
 from quorate.core.context import Core, Status
 from quorate.core.new_view import Choice, Undecided, compute_new_view
 from quorate.core.ports import Opened
@@ -212,7 +212,11 @@ def enter_if_possible(core: Core, message: NewView, choice: Choice, frame: bytes
 
 
 def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals: tuple[bytes, ...]) -> None:
-    """Enter the new view: the choice is pre-prepared, early votes count, what waits is ordered anew (NV-5)."""
+    """Enter the new view: the choice is pre-prepared, early votes count, what waits is ordered anew (NV-5).
+
+    The checkpoint that it starts from is believed by f + 1. The low watermark does not move for that: it moves with a
+    quorum of CHECKPOINTs as ever (CP-3), so f + 1 correct replicas hold whatever a correct one begins at.
+    """
     require(message.view == core.view and core.status is Status.VIEW_CHANGE, "a view is entered from its view change")
     covered = choice.covered
     require(max(covered, core.log.low_watermark) >= core.last_executed, "a new view covers whatever was executed")
@@ -223,10 +227,6 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
         replica: entry for replica, entry in core.views.view_changes.items() if entry[0].view > core.view
     }
     core.persist(ViewRecord(core.view, False, frame))
-    if choice.checkpoint.sequence_number > core.log.low_watermark:
-        votes = core.checkpoints.votes.get(choice.checkpoint.sequence_number, {})
-        matching = [sealed for _, (vote, sealed) in sorted(votes.items()) if vote.digest == choice.checkpoint.digest]
-        checkpoints.stabilise(core, choice.checkpoint.sequence_number, tuple(matching))
     for slot in core.log.slots.values():
         slot.enter_view(core.view)
     core.log.highest_proposed = 0
