@@ -99,6 +99,8 @@ class Timers:
         """What was executed when the last STATUS was due: no progress since then means that something is lacking."""
         self.behind_since: int | None = None
         """Since when the primary's proposed times have been too far behind this replica's clock."""
+        self.behind_until = 0
+        """When the last of these came."""
 
 
 class Core:

@@ -158,7 +158,8 @@ def reconsider(core: Core, slot: Slot) -> None:
     slot.parked = None
     core.parked.discard(slot.sequence_number)
     accept(core, slot, parked.batch, parked.frame)
-    if not is_vouched:
+    watch_primary_clock(core, parked.batch)
+    if not is_vouched and slot.sequence_number > core.last_executed:
         wait_for_execution(core, parked.batch)
 
 
@@ -169,7 +170,6 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
         core.waiting.mark_ordered(request)
     if core.is_primary:
         return
-    watch_primary_clock(core, batch)
     prepare = Prepare(core.view, slot.sequence_number, batch.digest, core.replica_id)
     sealed = core.broadcast(prepare)
     slot.prepares[core.replica_id] = Vote(core.view, batch.digest, sealed if core.signs_everything else b"")
@@ -178,7 +178,7 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
 def wait_for_execution(core: Core, batch: OpenBatch) -> None:
     """A request first seen inside a PRE-PREPARE starts the timer too (facts 1.7), if it is authentic here."""
     for request, digest, frame in zip(batch.requests, batch.digests, batch.frames, strict=True):
-        if not is_executed(core, request):
+        if core.tables.may_use(request.client) and not is_executed(core, request):
             core.waiting.add(Waiting(request, digest, frame), is_ordered=True)
 
 
@@ -191,12 +191,15 @@ def is_executed(core: Core, request: Request) -> bool:
 
 
 def watch_primary_clock(core: Core, batch: OpenBatch) -> None:
-    """Note since when the primary's times have been behind this replica's clock by more than the skew (P12)."""
-    behind = core.wall - batch.time > core.settings.clock_skew_ms * MILLISECOND
-    if not behind or not batch.time:
-        core.timers.behind_since = None
-    elif core.timers.behind_since is None:
-        core.timers.behind_since = core.now
+    """Note for how long the primary's times have been behind this replica's clock by more than the skew (P12). What a
+    NEW-VIEW chose does not get here: its times are another primary's."""
+    timers = core.timers
+    if core.wall - batch.time <= core.settings.clock_skew_ms * MILLISECOND or not batch.time:
+        timers.behind_since = None
+    elif timers.behind_since is None:
+        timers.behind_since = timers.behind_until = core.now
+    else:
+        timers.behind_until = core.now
 
 
 def on_vote(core: Core, opened: Opened) -> None:

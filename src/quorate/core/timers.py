@@ -5,8 +5,8 @@ TIMER-1  In a view, the timer runs for the oldest waiting request; without one, 
 TIMER-2  In a view change it starts when a quorum wants the view, not when the own VIEW-CHANGE is sent.
 TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; time spent in progress halves it, down to
          its base (P9).
-TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout is
-         suspected too (P12).
+TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout, from one
+         proposal to a later one, is suspected too (P12).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def what_waits(core: Core) -> object:
     oldest = core.waiting.oldest()
     if oldest is not None:
         return oldest.digest
-    if core.parked or core.log.highest_proposed > core.last_executed:
+    if max(core.parked, default=0) > core.last_executed or core.log.highest_proposed > core.last_executed:
         return core.last_executed + 1
     return None
 
@@ -81,7 +81,7 @@ def expired(core: Core) -> str | None:
         return None
     if timers.timed is not None and core.now >= timers.started + timers.timeout:
         return "the oldest request was not executed in time"
-    if timers.behind_since is not None and core.now >= timers.behind_since + timers.timeout:
+    if timers.behind_since is not None and timers.behind_until >= timers.behind_since + timers.timeout:
         return "the primary's clock stays behind"
     return None
 
@@ -97,8 +97,6 @@ def deadlines(core: Core) -> list[int]:
     if core.status is Status.NORMAL:
         if timers.timed is not None:
             due.append(timers.started + timers.timeout)
-        if timers.behind_since is not None:
-            due.append(timers.behind_since + timers.timeout)
         for number in core.parked:
             parked = core.log.slots[number].parked
             if parked is not None and parked.reconsider_at is not None:
