@@ -11,9 +11,10 @@ from typing import Final
 from quorate.core import timers
 from quorate.core.context import Core, Status
 from quorate.core.log import OpenBatch
+from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
 from quorate.errors import AuthenticationFailed, MalformedMessage
-from quorate.messages.codec import Envelope
+from quorate.messages.codec import Envelope, encode
 from quorate.messages.protocol import (
     Batches,
     Checkpoint,
@@ -27,6 +28,7 @@ from quorate.messages.protocol import (
     PrePrepare,
     PrePreparedClaim,
     Request,
+    StatePieces,
     ViewChange,
 )
 
@@ -48,12 +50,42 @@ ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 
+CARRIERS: Final = frozenset({PrePrepare, NewView, Batches, StatePieces})
+"""Messages beside which something travels."""
+FIXED: Final = frozenset({PrePrepare, Prepare, Commit, Checkpoint})
+"""Messages without lists, which certificates and NEW-VIEWs pass on."""
+FIXED_BYTES_MAX: Final = 128
+ENVELOPE_BYTES_MAX: Final = 16
+"""What an envelope adds to a payload and its authentication."""
+
+
 def refuse(core: Core, message: FromReplica, reason: str) -> None:
     """Note a refusal; after one that shows a lag, say soon what is here."""
     if reason in LAGS:
         timers.ask_soon(core)
     note = core.pass_over if reason in ORDINARY else core.refuse
     note(type(message).__name__, reason, message.replica)
+
+
+def accept_frame(opened: Opened) -> Reason:
+    """FRAME-1: a frame is looked at if it is no longer than what it says. What is kept here is passed on, in
+    certificates and NEW-VIEWs, and those have to fit the frame limit whatever f liars send:
+
+    - nothing travels beside a message that carries nothing, nor behind its envelope;
+    - the payload of a vote or a VIEW-CHANGE has no elements that decoding ignores.
+    """
+    message, envelope = opened.message, opened.envelope
+    kind = type(message)
+    if kind not in CARRIERS:
+        if envelope.attachments:
+            return "something travels beside it"
+        if len(opened.frame) > len(envelope.payload) + len(envelope.authentication) + ENVELOPE_BYTES_MAX:
+            return "longer than what it says"
+    if kind in FIXED and len(envelope.payload) > FIXED_BYTES_MAX:
+        return "longer than what it says"
+    if kind is ViewChange and len(envelope.payload) != len(encode(message)):
+        return "longer than what it says"
+    return None
 
 
 def accept_request(core: Core, message: Request, frame_bytes: int) -> Reason:
@@ -176,7 +208,7 @@ def possible_view_change(core: Core, message: ViewChange) -> Reason:
     - C has its sender's low watermark h, lies in [h, h + L] at multiples of K, each once;
     - P and Q lie in (h, h + L] and in views below v; P has each number once, Q each (number, digest) once, and no more
       digests a number than a correct replica keeps;
-    - with everything signed, each element of P carries its prepared certificate (B7).
+    - with everything signed, each element of P carries its prepared certificate (B7), with MACs none does.
     """
     low, window = message.low_watermark, core.log.window
     numbers = [claim.sequence_number for claim in message.checkpoints]
@@ -197,21 +229,28 @@ def possible_view_change(core: Core, message: ViewChange) -> Reason:
         return "Q is larger than a correct replica's"
     if core.signs_everything and not all(has_certificate(core, claim) for claim in message.prepared):
         return "a prepared certificate of P does not hold"
+    if not core.signs_everything and any(claim.certificate for claim in message.prepared):
+        return "a claim of P carries a certificate that nobody checks"
     return None
 
 
 def has_certificate(core: Core, claim: PreparedClaim) -> bool:
     """VC-4: the certificate of an element (n, d, v) of P: a PRE-PREPARE(v, n, d) of v's primary and quorum - 1
-    PREPARE(v, n, d) of distinct backups, all signed."""
+    PREPARE(v, n, d) of distinct backups, all signed, and nothing else."""
+    if len(claim.certificate) != core.quorums.quorum:
+        return False
     primary = primary_of(claim.view, core.replica_count)
     senders: set[int] = set()
     is_proposed = False
     for frame in claim.certificate:
         try:
-            message = core.auth.open(frame).message
+            opened = core.auth.open(frame)
         except (AuthenticationFailed, MalformedMessage):
             return False
+        message = opened.message
         if not isinstance(message, PrePrepare | Prepare):
+            return False
+        if opened.envelope.attachments or accept_frame(opened) is not None:
             return False
         if (message.sequence_number, message.digest, message.view) != (claim.sequence_number, claim.digest, claim.view):
             return False

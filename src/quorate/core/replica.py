@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from quorate.config import ClusterConfiguration
 from quorate.core import (
+    admission,
     checkpoints,
     execution,
     invariants,
@@ -92,8 +93,13 @@ class Replica:
         core = self.core
         core.now, core.wall = now, wall
         handler = DISPATCH[core.status].get(type(opened.message))
-        if handler is not None:
+        if handler is None:
+            return
+        reason = admission.accept_frame(opened)
+        if reason is None:
             handler(core, opened)
+        else:
+            core.refuse(type(opened.message).__name__, reason, getattr(opened.message, "replica", None))
 
     def settle(self, now: int, wall: int) -> list[Effect]:
         """Draw all conclusions, and hand out what is to be done, in order. Also called when the deadline has come."""

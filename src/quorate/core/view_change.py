@@ -137,7 +137,11 @@ def on_new_view(core: Core, opened: Opened) -> None:
     if reason is not None:
         admission.refuse(core, message, reason)
         return
-    examined = examine(core, message, opened.envelope.attachments)
+    if not are_proposals(core, message, opened.envelope.attachments):
+        # They are not under the signature of the NEW-VIEW: whoever passed it on may have changed them.
+        admission.refuse(core, message, "what travels beside it does not match its choice")
+        return
+    examined = examine(core, message)
     if isinstance(examined, str):
         admission.refuse(core, message, examined)
         if message.view == core.view:
@@ -152,18 +156,16 @@ def on_new_view(core: Core, opened: Opened) -> None:
     core.views.pending_new_view = (message, examined, opened.frame, opened.envelope.attachments)
 
 
-def examine(core: Core, message: NewView, proposals: tuple[bytes, ...]) -> Choice | str:
+def examine(core: Core, message: NewView) -> Choice | str:
     """The choice of a NEW-VIEW that holds, or the reason why it does not."""
     view_changes = open_view_changes(core, message)
     if isinstance(view_changes, str):
         return view_changes
     choice = compute_new_view(view_changes, core.quorums, core.log.window)
     if isinstance(choice, Undecided):
-        return choice.reason
+        return "its VIEW-CHANGEs determine no choice"
     if (message.checkpoint, message.chosen) != choice:
         return "its choice does not follow from its VIEW-CHANGEs"
-    if core.signs_everything and not are_proposals(core, message, proposals):
-        return "its signed PRE-PREPAREs do not match its choice"
     return choice
 
 
@@ -172,12 +174,13 @@ def open_view_changes(core: Core, message: NewView) -> list[ViewChange] | str:
     view_changes: dict[int, ViewChange] = {}
     for frame in message.view_changes:
         try:
-            inner = core.auth.open(frame).message
+            opened = core.auth.open(frame)
         except (AuthenticationFailed, MalformedMessage):
             return "a VIEW-CHANGE in it is not authentic"
+        inner = opened.message
         if not isinstance(inner, ViewChange) or inner.view != message.view or inner.replica in view_changes:
             return "its VIEW-CHANGEs are not of distinct senders for its view"
-        reason = admission.possible_view_change(core, inner)
+        reason = admission.accept_frame(opened) or admission.possible_view_change(core, inner)
         if reason is not None:
             return f"a VIEW-CHANGE in it is impossible: {reason}"
         view_changes[inner.replica] = inner
@@ -185,7 +188,9 @@ def open_view_changes(core: Core, message: NewView) -> list[ViewChange] | str:
 
 
 def are_proposals(core: Core, message: NewView, proposals: tuple[bytes, ...]) -> bool:
-    """Whether the signed PRE-PREPAREs beside a NEW-VIEW are those of its choice, in order."""
+    """Whether the signed PRE-PREPAREs beside a NEW-VIEW are those of its choice, in order; with MACs there are none."""
+    if not core.signs_everything:
+        return not proposals
     if len(proposals) != len(message.chosen):
         return False
     for frame, entry in zip(proposals, message.chosen, strict=True):
