@@ -47,6 +47,10 @@ class CounterService:
         """Hold the total under *sequence_number* and return the digest of the state."""
         return self._table.checkpoint(sequence_number)
 
+    def digest(self, sequence_number: int) -> bytes | None:
+        """The digest of a held checkpoint: `checkpoint` gave it already."""
+        return self._table.digest(sequence_number)
+
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         self._table.release(keep)

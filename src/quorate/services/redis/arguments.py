@@ -55,6 +55,17 @@ def float_argument(text: bytes, error: str = NOT_A_FLOAT) -> float:
     return number
 
 
+def substring_of(start: int, end: int, length: int) -> tuple[int, int]:
+    """Redis's inclusive range of a string, as Python's start and stop.
+
+    Unlike with `slice_of`, an end before the beginning is the beginning; two such in the wrong order are nothing.
+    """
+    if start < 0 and end < 0 and start > end:
+        return 0, 0
+    start, end = (max(place + length, 0) if place < 0 else place for place in (start, end))
+    return start, max(start, min(end + 1, length))
+
+
 def slice_of(start: int, stop: int, length: int) -> tuple[int, int]:
     """Redis's inclusive range, in which negative places count from the end, as Python's start and stop."""
     if start < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.services.redis.arguments import integer_argument, slice_of
+from quorate.services.redis.arguments import integer_argument, substring_of
 from quorate.services.redis.command import Call, Command, Kind
 from quorate.services.redis.errors import SYNTAX, CommandError
 from quorate.services.redis.limits import LONGEST_STRING
@@ -58,12 +58,9 @@ def bitcount(call: Call, arguments: list[bytes]) -> bytes:
     unit = arguments[4].upper() if len(arguments) == 5 else b"BYTE"
     if unit not in (b"BYTE", b"BIT"):
         raise CommandError(SYNTAX)
-    if start < 0 and end < 0 and start > end:
-        return ZERO
     if unit == b"BYTE":
-        first, stop = slice_of(start, end, len(value))
-        return integer(_ones(value[first:stop]))
-    first, stop = slice_of(start, end, len(value) * 8)
+        return integer(_ones(value[slice(*substring_of(start, end, len(value)))]))
+    first, stop = substring_of(start, end, len(value) * 8)
     whole = int.from_bytes(value[first // 8 : -(-stop // 8)])
     behind = -stop % 8
     return integer(((whole >> behind) & ((1 << (stop - first)) - 1)).bit_count())

@@ -66,7 +66,7 @@ def _command(call: Call, arguments: list[bytes]) -> bytes:
             return bulks([name.encode() for name in COMMANDS])
         case b"info":
             chosen = map(_by_name, names) if names else COMMANDS.values()
-            return array(_information(command) if command else call.dialect.null_array for command in chosen)
+            return array(_information(command) if command else call.dialect.null for command in chosen)
         case b"docs":
             known = [command for command in map(_by_name, names) if command] if names else COMMANDS.values()
             parts = [part for command in known for part in (bulk(command.name.encode()), _documentation(call, command))]

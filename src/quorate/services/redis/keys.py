@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from quorate.services.redis.arguments import range_argument
 from quorate.services.redis.command import ALL_KEYS, NO_KEYS, TWO_KEYS, Call, Command, Keys, Kind
@@ -146,7 +147,8 @@ def object_(call: Call, arguments: list[bytes]) -> bytes:
 
 
 _SHORT_STRING, _EMBEDDED_STRING = 20, 44
-_LISTPACK_ENTRIES, _LISTPACK_VALUE = 128, 64
+_LISTPACK_VALUE = 64
+_HASH_LISTPACK_ENTRIES, _SORTED_SET_LISTPACK_ENTRIES = 512, 128
 _INTSET_ENTRIES = 512
 
 
@@ -163,16 +165,18 @@ def _encoding(entry: Entry) -> bytes:
         is_small = len(value) <= _INTSET_ENTRIES
         return b"intset" if is_small and all(map(_is_integer, value.members)) else b"hashtable"
     if isinstance(value, SortedSet):
-        return b"listpack" if _is_small(list(value.scores), len(value)) else b"skiplist"
-    return b"listpack" if _is_small([*value.keys(), *value.values()], len(value)) else b"hashtable"
+        is_small = len(value) <= _SORTED_SET_LISTPACK_ENTRIES and _are_short(value.scores)
+        return b"listpack" if is_small else b"skiplist"
+    is_small = len(value) <= _HASH_LISTPACK_ENTRIES and _are_short(value) and _are_short(value.values())
+    return b"listpack" if is_small else b"hashtable"
 
 
 def _is_integer(text: bytes) -> bool:
     return parse_integer(text) is not None
 
 
-def _is_small(texts: list[bytes], entries: int) -> bool:
-    return entries <= _LISTPACK_ENTRIES and max(map(len, texts), default=0) <= _LISTPACK_VALUE
+def _are_short(texts: Iterable[bytes]) -> bool:
+    return max(map(len, texts), default=0) <= _LISTPACK_VALUE
 
 
 COMMANDS = [

@@ -220,6 +220,7 @@ class Keyspace:
         self.deadlines.watch(self.databases)
         self._whole: Table[int] = Table(PlainCodec(), Shape(bits=1, levels=1), prefix=(DATABASES,))
         self._forest = Forest([*(database.table for database in self.databases), self._whole])
+        self.digest = self._forest.digest
         self.release = self._forest.release
         self.fetch = self._forest.fetch
 
@@ -230,10 +231,10 @@ class Keyspace:
         if self.deadlines:
             self.deadlines.purge(EXPIRED_KEYS_A_STEP)
 
-    def checkpoint(self, sequence_number: int) -> bytes:
-        """Hold the present contents as a checkpoint and return its digest."""
+    def freeze(self, sequence_number: int) -> None:
+        """Hold the present contents as a checkpoint; `digest` hashes it."""
         self._whole.put(self._VERSION, self.clock.version)
-        return self._forest.checkpoint(sequence_number)
+        self._forest.freeze(sequence_number)
 
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Replace the contents of the given leaves and hold the result as the checkpoint *sequence_number*."""

@@ -14,6 +14,7 @@ from math import inf, isinf
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1
 _LONGEST_INTEGER = 20
 _LONGEST_FLOAT = 5 * 1024 - 1
+_DIGITS_A_PIECE = 500
 
 _FLOAT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _HEXADECIMAL = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]{1,6})?\Z")
@@ -55,10 +56,10 @@ def parse_double(text: bytes) -> float | None:
 
 def parse_double_loosely(text: bytes) -> float | None:
     """A double as C's strtod finds it at the beginning of a string: nothing is 0, what is too large is infinite."""
-    text = text.partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
-    if not text or _FLOAT.match(text):
-        return float(text or 0)
-    return parse_double(text)
+    if not (text := text.partition(b"\0")[0]):
+        return 0.0
+    text = text.lstrip(b" \t\n\v\f\r")
+    return float(text) if _FLOAT.match(text) else parse_double(text)
 
 
 def is_zero(text: bytes) -> bool:
@@ -100,9 +101,15 @@ def round_long_double(value: Fraction) -> Fraction | None:
     return rounded if abs(rounded) < Fraction(2) ** (_LARGEST_EXPONENT + 1) else None
 
 
+def _decimal(number: int) -> str:
+    """Decimal digits. Python refuses to write very large integers in one piece, from a limit on that can be set."""
+    high, low = divmod(number, 10**_DIGITS_A_PIECE)
+    return f"{_decimal(high)}{low:0{_DIGITS_A_PIECE}d}" if high else str(low)
+
+
 def format_long_double(value: Fraction) -> bytes:
     """As C's "%.17Lf", without the zeros at the end."""
     digits = round(abs(value) * 10**17)
     whole, fraction = divmod(digits, 10**17)
-    text = f"{whole}.{fraction:017d}".rstrip("0").rstrip(".")
+    text = f"{_decimal(whole)}.{fraction:017d}".rstrip("0").rstrip(".")
     return f"-{text}".encode() if value < 0 and digits else text.encode()

@@ -7,6 +7,7 @@ removed, so none is missed. A sorted set, whose members move both ways, is given
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ _DEFAULT_COUNT = 10
 _GIVEN_WHOLE = 512
 """Hashes and sets up to this size are given in one step, as Redis does with small ones."""
 _LARGEST_CURSOR = (1 << 64) - 1
+_is_number = re.compile(rb"[+-]?[0-9]{1,40}").fullmatch
 
 
 class _Options(NamedTuple):
@@ -39,9 +41,12 @@ class _Options(NamedTuple):
 
 
 def _cursor_argument(text: bytes) -> int:
-    if text.isdigit() and len(text) <= len(str(_LARGEST_CURSOR)) and int(text) <= _LARGEST_CURSOR:
-        return int(text)
-    raise CommandError("ERR invalid cursor")
+    """As C's strtoul: with a sign if one likes, modulo 2**64, and nothing is 0."""
+    if not text:
+        return 0
+    if not _is_number(text) or abs(cursor := int(text)) > _LARGEST_CURSOR:
+        raise CommandError("ERR invalid cursor")
+    return cursor & _LARGEST_CURSOR
 
 
 def _options(cursor: int, arguments: list[bytes], allow_type: bool = False) -> _Options:

@@ -25,6 +25,8 @@ from quorate.services.redis.operation import (
 from quorate.services.redis.parser import CommandParser
 
 _MICROSECONDS = 1000
+HASHED_A_CALL = 256
+"""Keys or partitions that one call of `digest` looks at: a millisecond or two."""
 
 
 class RedisService:
@@ -81,9 +83,14 @@ class RedisService:
         finally:
             clock.querying = False
 
-    def checkpoint(self, sequence_number: int) -> bytes:
-        """Hold the present contents as a checkpoint and return its digest."""
-        return self._keyspace.checkpoint(sequence_number)
+    def checkpoint(self, sequence_number: int) -> bytes | None:
+        """Hold the present contents as a checkpoint; its digest, if little has to be hashed for it."""
+        self._keyspace.freeze(sequence_number)
+        return self.digest(sequence_number)
+
+    def digest(self, sequence_number: int) -> bytes | None:
+        """The digest of a held checkpoint, once so many calls have hashed what changed."""
+        return self._keyspace.digest(sequence_number, HASHED_A_CALL)
 
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Replace the contents of the given leaves and hold the result as the checkpoint *sequence_number*."""

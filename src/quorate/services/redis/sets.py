@@ -149,13 +149,6 @@ def _store(algebra: Algebra) -> Handler:
 
 def sintercard(call: Call, arguments: list[bytes]) -> bytes:
     """SINTERCARD numkeys key [key ...] [LIMIT limit]"""
-    keys, limit = cardinality_arguments(arguments)
-    found = len(_intersection([_read(call, key) for key in keys]))
-    return integer(min(found, limit) if limit else found)
-
-
-def cardinality_arguments(arguments: list[bytes]) -> tuple[list[bytes], int]:
-    """The keys and the limit (0: none) of SINTERCARD and ZINTERCARD."""
     number = parse_integer(arguments[1])
     if number is None or number < 1:
         raise CommandError("ERR numkeys should be greater than 0")
@@ -168,7 +161,8 @@ def cardinality_arguments(arguments: list[bytes]) -> tuple[list[bytes], int]:
             raise CommandError(SYNTAX)
         limit = positive_argument(rest[1], "ERR LIMIT can't be negative")
         rest = rest[2:]
-    return keys, limit
+    found = len(_intersection([_read(call, key) for key in keys]))
+    return integer(min(found, limit) if limit else found)
 
 
 COMMANDS = [

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from math import isnan
 from typing import NamedTuple
 
-from quorate.services.redis.arguments import float_argument, integer_argument
+from quorate.services.redis.arguments import float_argument, integer_argument, positive_argument
 from quorate.services.redis.command import Call, Command, Handler, Keys, Kind
 from quorate.services.redis.errors import SYNTAX, WRONG_TYPE, CommandError
 from quorate.services.redis.reply import bulks, integer
-from quorate.services.redis.sets import cardinality_arguments
 from quorate.services.redis.sorted_set import SortedSet
 from quorate.services.redis.sorted_set_ranges import store
 from quorate.services.redis.values import MemberSet
@@ -32,6 +31,8 @@ class _Request(NamedTuple):
     weights: list[float]
     aggregate: Aggregate
     with_scores: bool
+    limit: int
+    """Of ZINTERCARD: 0 is none."""
 
     def weighted(self) -> list[Scores]:
         """The inputs with their weights applied, small ones first: the order in which Redis adds scores up."""
@@ -86,36 +87,44 @@ def _input(call: Call, key: bytes) -> Scores:
     raise CommandError(WRONG_TYPE)
 
 
-def _parse(call: Call, command: str, arguments: list[bytes], weighs: bool, stores: bool) -> _Request:
-    """What follows the destination: numkeys key [key ...] [WEIGHTS ...] [AGGREGATE ...] [WITHSCORES]"""
+_WEIGHING = frozenset({b"WEIGHTS", b"AGGREGATE"})
+
+
+def _parse(call: Call, command: str, arguments: list[bytes], allowed: frozenset[bytes]) -> _Request:
+    """What follows the destination: numkeys key [key ...] and the options that the command has."""
     number = integer_argument(arguments[0])
     if number < 1:
         raise CommandError(f"ERR at least 1 input key is needed for '{command}' command")
     if number > len(arguments) - 1:
         raise CommandError(SYNTAX)
     inputs = [_input(call, key) for key in arguments[1 : 1 + number]]
+    weights, aggregate, with_scores, limit = [1.0] * number, _AGGREGATES[b"SUM"], False, 0
     rest = arguments[1 + number :]
-    weights, aggregate, with_scores = [1.0] * number, _AGGREGATES[b"SUM"], False
     while rest:
-        match rest[0].upper():
-            case b"WEIGHTS" if weighs and len(rest) > number:
-                weights = [float_argument(text, "ERR weight value is not a float") for text in rest[1 : 1 + number]]
-                rest = rest[1 + number :]
-            case b"AGGREGATE" if weighs and len(rest) > 1 and rest[1].upper() in _AGGREGATES:
-                aggregate = _AGGREGATES[rest[1].upper()]
-                rest = rest[2:]
-            case b"WITHSCORES" if not stores:
-                with_scores = True
-                rest = rest[1:]
+        option, values = rest[0].upper(), rest[1:]
+        if option not in allowed:
+            raise CommandError(SYNTAX)
+        taken = 1
+        match option:
+            case b"WITHSCORES":
+                with_scores, taken = True, 0
+            case b"WEIGHTS" if len(values) >= number:
+                weights = [float_argument(text, "ERR weight value is not a float") for text in values[:number]]
+                taken = number
+            case b"AGGREGATE" if values and values[0].upper() in _AGGREGATES:
+                aggregate = _AGGREGATES[values[0].upper()]
+            case b"LIMIT" if values:
+                limit = positive_argument(values[0], "ERR LIMIT can't be negative")
             case _:
                 raise CommandError(SYNTAX)
-    return _Request(inputs, weights, aggregate, with_scores)
+        rest = values[taken:]
+    return _Request(inputs, weights, aggregate, with_scores, limit)
 
 
-def _combine(name: str, algebra: Algebra, weighs: bool) -> Handler:
+def _combine(name: str, algebra: Algebra, options: frozenset[bytes]) -> Handler:
     def combine(call: Call, arguments: list[bytes]) -> bytes:
         """Combine sorted sets and give the members."""
-        request = _parse(call, name, arguments[1:], weighs, stores=False)
+        request = _parse(call, name, arguments[1:], options | {b"WITHSCORES"})
         ordered = sorted((score, member) for member, score in algebra(request).items())
         if request.with_scores:
             return call.dialect.scored(ordered)
@@ -124,11 +133,10 @@ def _combine(name: str, algebra: Algebra, weighs: bool) -> Handler:
     return combine
 
 
-def _store(name: str, algebra: Algebra, weighs: bool) -> Handler:
+def _store(name: str, algebra: Algebra, options: frozenset[bytes]) -> Handler:
     def combine_and_store(call: Call, arguments: list[bytes]) -> bytes:
         """Combine sorted sets and store the members under the first key."""
-        request = _parse(call, name, arguments[2:], weighs, stores=True)
-        result = algebra(request)
+        result = algebra(_parse(call, name, arguments[2:], options))
         store(call, arguments[1], list(result.items()))
         return integer(len(result))
 
@@ -137,23 +145,22 @@ def _store(name: str, algebra: Algebra, weighs: bool) -> Handler:
 
 def zintercard(call: Call, arguments: list[bytes]) -> bytes:
     """ZINTERCARD numkeys key [key ...] [LIMIT limit]"""
-    keys, limit = cardinality_arguments(arguments)
-    inputs = [_input(call, key) for key in keys]
-    found = len(_intersection(_Request(inputs, [1.0] * len(inputs), _sum, False)))
-    return integer(min(found, limit) if limit else found)
+    request = _parse(call, "zintercard", arguments[1:], frozenset({b"LIMIT"}))
+    found = len(_intersection(request))
+    return integer(min(found, request.limit) if request.limit else found)
 
 
-_FAMILY: list[tuple[str, Algebra, bool]] = [
-    ("zdiff", _difference, False),
-    ("zinter", _intersection, True),
-    ("zunion", _union, True),
+_FAMILY: list[tuple[str, Algebra, frozenset[bytes]]] = [
+    ("zdiff", _difference, frozenset()),
+    ("zinter", _intersection, _WEIGHING),
+    ("zunion", _union, _WEIGHING),
 ]
 
 COMMANDS = [
-    *(Command(name, _combine(name, algebra, weighs), -3, Kind.READ, Keys()) for name, algebra, weighs in _FAMILY),
+    *(Command(name, _combine(name, algebra, options), -3, Kind.READ, Keys()) for name, algebra, options in _FAMILY),
     *(
-        Command(f"{name}store", _store(f"{name}store", algebra, weighs), -4, Kind.WRITE)
-        for name, algebra, weighs in _FAMILY
+        Command(f"{name}store", _store(f"{name}store", algebra, options), -4, Kind.WRITE)
+        for name, algebra, options in _FAMILY
     ),
     Command("zintercard", zintercard, -3, Kind.READ, Keys()),
 ]

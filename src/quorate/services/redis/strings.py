@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from quorate.services.redis.arguments import integer_argument
+from quorate.services.redis.arguments import integer_argument, substring_of
 from quorate.services.redis.command import ALL_KEYS, Call, Command, Handler, Keys, Kind
 from quorate.services.redis.errors import (
     NAN_OR_INFINITY,
@@ -190,11 +190,7 @@ def getrange(call: Call, arguments: list[bytes]) -> bytes:
     _, key, first, last = arguments
     start, end = integer_argument(first), integer_argument(last)
     value = call.database.read(key, bytes) or b""
-    if start < 0 and end < 0 and start > end:
-        return bulk(b"")
-    # Not `slice_of`: an end before the beginning means the first byte here.
-    start, end = (max(place + len(value), 0) if place < 0 else place for place in (start, end))
-    return bulk(value[start : end + 1])
+    return bulk(value[slice(*substring_of(start, end, len(value)))])
 
 
 def setrange(call: Call, arguments: list[bytes]) -> bytes:
