@@ -17,6 +17,7 @@ from quorate.core.ports import Authenticator, Service
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.waiting import WaitingRequests
+from quorate.errors import AuthenticationFailed
 from quorate.messages.protocol import Checkpoint, Message, NewView, Reply, ViewChange
 from quorate.messages.records import BatchRecord, Record
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MILLISECOND: Final = 1000
 """All times inside the core are whole microseconds."""
+PLACES_PER_SESSION: Final = 2
+"""Requests of one client that may wait for each session that it may have: sessions being closed have some too."""
 
 
 class Status(Enum):
@@ -52,6 +55,8 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self.held: dict[int, HeldCheckpoint] = {}
+        self.hashing: tuple[int, TablesSnapshot] | None = None
+        """The checkpoint that was taken last, while its digest is not known yet."""
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""
         self.recent: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
@@ -125,7 +130,9 @@ class Core:
         clients = tuple(bytes.fromhex(client.public_key) for client in configuration.clients)
         self.tables = ReplicatedTables(clients, self.settings.sessions_per_client)
         self.log = MessageLog(self.settings.window, self.quorums)
-        self.waiting = WaitingRequests(self.settings.waiting_requests_max)
+        self.waiting = WaitingRequests(
+            self.settings.waiting_requests_max, PLACES_PER_SESSION * self.settings.sessions_per_client
+        )
         self.checkpoints = Checkpoints()
         self.views = Views()
         self.timers = Timers(
@@ -205,8 +212,13 @@ class Core:
         self.outbox.append(Send(receiver, message, frame))
 
     def reply(self, message: Reply) -> None:
-        """Answer a client."""
-        self.outbox.append(SendReply(message, self.auth.seal(message)))
+        """Answer a client; not one whose public key is good for signatures but not for a session key."""
+        try:
+            frame = self.auth.seal(message)
+        except AuthenticationFailed:
+            self.refuse("REPLY", "the client's key is not usable", message.client.hex()[:8])
+            return
+        self.outbox.append(SendReply(message, frame))
 
     def note(self, event: str, **details: object) -> None:
         """Tell of something rare that an operator may want to know."""

@@ -113,6 +113,7 @@ class Replica:
             self._conclude()
             if order_tick(core):
                 self._conclude()
+            checkpoints.hash_some(core)
             state_transfer.settle(core)
             retransmission.settle(core)
             timers.restate(core)
@@ -144,7 +145,7 @@ class Replica:
             return None
         due = timers.deadlines(core)
         tick = core.service.next_deadline()
-        if tick is not None and core.is_primary and normal_case.has_room(core):
+        if tick is not None and may_order_tick(core):
             due.append(core.now + max(0, tick - core.wall))
         return min(due)
 
@@ -185,10 +186,14 @@ def reconsider_parked(core: Core) -> None:
 def order_tick(core: Core) -> bool:
     """The primary lets the agreed time advance when the service waits for it and nothing else is ordered."""
     tick = core.service.next_deadline()
-    if tick is None or tick > core.wall or not core.is_primary:
+    if tick is None or tick > core.wall or not may_order_tick(core):
         return False
+    normal_case.propose_batch(core, [])
+    return True
+
+
+def may_order_tick(core: Core) -> bool:
+    """Whether this is the primary, and nothing is ordered that is not executed: until then the tick waits, and no
+    deadline for it is due."""
     is_idle = core.next_sequence_number == core.last_executed + 1
-    if is_idle and normal_case.has_room(core):
-        normal_case.propose_batch(core, [])
-        return True
-    return False
+    return is_idle and core.is_primary and normal_case.has_room(core)

@@ -28,6 +28,7 @@ from quorate.messages.protocol import (
     Status,
 )
 
+NATURAL_MAX: Final = 2**63 - 1
 IDLE_FACTOR: Final = 10
 """A replica that lacks nothing says what it has this many times less often."""
 DECIDED_MAX: Final = 256
@@ -79,7 +80,9 @@ def own_status(core: Core) -> Status:
     slots = core.log.slots
     highest = max(slots, default=0)
     flags = bytes(flags_of(slots.get(number)) for number in range(core.log.low_watermark + 1, highest + 1))
+    # The bit of the 64th replica would not fit: its VIEW-CHANGE may come twice.
     held = sum(1 << replica for replica, (vc, _) in core.views.view_changes.items() if vc.view == core.view)
+    held &= NATURAL_MAX
     return Status(
         core.view,
         core.status is Mode.VIEW_CHANGE,

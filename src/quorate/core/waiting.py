@@ -23,10 +23,12 @@ class Waiting(NamedTuple):
 
 
 class WaitingRequests:
-    """At most one request a session, bounded in number."""
+    """At most one request a session, bounded in number, for each client and in all (C7)."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_per_client: int) -> None:
         self._limit = limit
+        self._limit_per_client = limit_per_client
+        self._counts: dict[bytes, int] = {}
         self._entries: dict[SessionKey, Waiting] = {}
         self._ready: dict[bytes, dict[SessionKey, Waiting]] = {}
 
@@ -39,7 +41,7 @@ class WaitingRequests:
         return bool(self._ready)
 
     def add(self, waiting: Waiting, is_ordered: bool = False) -> bool:
-        """Let a request wait; False when it already does, when a newer one of its session does, or when all is full.
+        """Let a request wait; False when it already does, when a newer one of its session does, or without a free place.
 
         `is_ordered`: it came inside a PRE-PREPARE, so the primary need not order it again.
         """
@@ -50,9 +52,10 @@ class WaitingRequests:
             if present.request.timestamp >= request.timestamp:
                 return False
             self._remove(key)
-        elif len(self._entries) >= self._limit:
+        elif len(self._entries) >= self._limit or self._counts.get(request.client, 0) >= self._limit_per_client:
             return False
         self._entries[key] = waiting
+        self._counts[request.client] = self._counts.get(request.client, 0) + 1
         if not is_ordered:
             self._ready.setdefault(request.client, {})[key] = waiting
         return True
@@ -110,6 +113,9 @@ class WaitingRequests:
 
     def _remove(self, key: SessionKey) -> None:
         del self._entries[key]
+        self._counts[key[0]] -= 1
+        if not self._counts[key[0]]:
+            del self._counts[key[0]]
         self._unready(key)
 
     def _unready(self, key: SessionKey) -> None:
