@@ -18,6 +18,7 @@ from quorate.config import ClusterConfiguration
 from quorate.errors import ConfigurationError
 from quorate.folder import load_client
 from quorate.gateways.resp import GatewayLimits, RespServer, ScanLimits, serve_redis
+from quorate.gateways.resp.limits import SHORT_COMMAND_BYTES
 from quorate.runtime.telemetry import configure_logging
 
 REDIS: Final = "redis"
@@ -75,9 +76,8 @@ def redis(client_dir: Path, listen: str, timeout: float, as_json: bool, log_leve
 
 
 def _limits(configuration: ClusterConfiguration, timeout: float) -> GatewayLimits:
-    return GatewayLimits(
-        answer_seconds=timeout, scan=ScanLimits(command_bytes=configuration.settings.request_bytes_max)
-    )
+    command_bytes = max(configuration.settings.request_bytes_max, SHORT_COMMAND_BYTES)
+    return GatewayLimits(answer_seconds=timeout, scan=ScanLimits(command_bytes=command_bytes))
 
 
 async def _serve(client_dir: Path, host: str, port: int, limits: GatewayLimits, as_json: bool) -> None:

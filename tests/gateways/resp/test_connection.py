@@ -6,8 +6,9 @@ import pytest
 
 from quorate.errors import OperationFailed, RequestFailed, RequestRefused, RequestTimeout
 from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, PIPELINE_BYTES_MAX, Connection
+from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.replies import bulk
-from quorate.gateways.resp.scanner import ScanLimits, join_arguments
+from quorate.gateways.resp.scanner import join_arguments
 from quorate.gateways.resp.session import Roster
 from quorate.services.redis import Pipeline, Transaction, Versions, Watched, decode_operation
 from quorate.services.redis.operation import encode_versions

@@ -9,18 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quorate.errors import ConfigurationError
 from quorate.gateways.resp.forms import SPECIAL_NAMES
-from quorate.gateways.resp.plain import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, compile_plain_run
-from quorate.gateways.resp.scanner import (
+from quorate.gateways.resp.limits import (
     LINE_BYTES_MAX,
+    SHORT_ARGUMENT_BYTES,
+    SHORT_ARGUMENTS,
+    SHORT_COMMAND_BYTES,
     ScanLimits,
+)
+from quorate.gateways.resp.plain import NAME_BYTES_MAX, compile_plain_run
+from quorate.gateways.resp.scanner import (
     Scanner,
     count_commands,
     join_arguments,
     split_arguments,
 )
 
-SMALL = ScanLimits(command_bytes=2000, arguments=40)
+SMALL = ScanLimits(command_bytes=5000, arguments=40)
 
 names = st.sampled_from([b"GET", b"set", b"Ping", b"MULTI", b"exec", b"select", b"cLiEnT", b"", b"x" * 25])
 values = st.binary(max_size=12) | st.integers(0, 300).map(lambda size: b"v" * size)
@@ -93,13 +99,40 @@ def test_any_bytes_in_any_pieces_give_the_same_commands_and_the_same_error(strea
     assert scan_all([stream[i : i + 1] for i in range(len(stream))]) == whole
 
 
+sizes = st.sampled_from([0, 1, 254, 255, 256, 257, 2000, 4980, 4990, 5000, 5001])
+large_commands = st.builds(
+    lambda name, sizes, padding: [name, *(b"v" * size for size in sizes), *[b""] * padding],
+    names,
+    st.lists(sizes, max_size=3),
+    st.sampled_from([0, 1, 6, 7, 36, 37, 38, 39, 40, 41]),
+)
+
+
+@given(st.lists(large_commands, max_size=4), st.lists(st.integers(0, 30_000), max_size=6))
+def test_near_the_limits_too(sent: list[list[bytes]], places: list[int]) -> None:
+    stream = b"".join(map(join_arguments, sent))
+
+    assert scan_all(split_at(stream, places)) == scan_all([stream])
+
+
+def test_limits_leave_room_for_every_short_command() -> None:
+    longest = join_arguments([b"n" * NAME_BYTES_MAX, *[b"v" * SHORT_ARGUMENT_BYTES] * (SHORT_ARGUMENTS - 1)])
+
+    assert len(longest) <= SHORT_COMMAND_BYTES
+    for refused in ({"command_bytes": SHORT_COMMAND_BYTES - 1}, {"arguments": SHORT_ARGUMENTS - 1}):
+        with pytest.raises(ConfigurationError):
+            ScanLimits(**refused)
+
+
 @given(st.lists(commands, min_size=1, max_size=5))
 def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]]) -> None:
     stream = b"".join(map(join_arguments, sent))
     plain = 0
     for arguments in sent:
-        is_short = len(arguments) <= ARGUMENTS_MAX and all(len(value) <= ARGUMENT_BYTES_MAX for value in arguments[1:])
-        if not is_short or len(arguments[0]) > 20 or arguments[0].lower() in SPECIAL_NAMES:
+        is_short = len(arguments) <= SHORT_ARGUMENTS and all(
+            len(value) <= SHORT_ARGUMENT_BYTES for value in arguments[1:]
+        )
+        if not is_short or len(arguments[0]) > NAME_BYTES_MAX or arguments[0].lower() in SPECIAL_NAMES:
             break
         plain += len(join_arguments(arguments))
 
@@ -109,7 +142,7 @@ def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]])
     assert match.end() == plain
 
 
-@pytest.mark.parametrize("size", [*range(ARGUMENT_BYTES_MAX + 3), 999, 1000, 70_000])
+@pytest.mark.parametrize("size", [*range(SHORT_ARGUMENT_BYTES + 3), 999, 1000, 70_000])
 def test_arguments_of_every_size_are_stepped_over(size: int) -> None:
     value = bytes(random.Random(size).choices(b"\r\n$*0123456789a", k=size))
     stream = join_arguments([b"SET", b"key", value]) * 2
@@ -158,8 +191,8 @@ def test_a_run_ends_soon_after_its_limit() -> None:
     ("stream", "reason"),
     [
         (b"*41\r\n", b"invalid multibulk length"),
-        (b"*1\r\n$2001\r\n", b"invalid bulk length"),
-        (b"*2\r\n$1990\r\n" + b"x" * 1990 + b"\r\n$100\r\n", b"too big request"),
+        (b"*1\r\n$5001\r\n", b"invalid bulk length"),
+        (b"*2\r\n$4990\r\n" + b"x" * 4990 + b"\r\n$100\r\n", b"too big request"),
         (b"x" * (LINE_BYTES_MAX + 1), b"too big inline request"),
         (b"*" + b"1" * LINE_BYTES_MAX, b"too big mbulk count string"),
         (b"*1\r\n$" + b"1" * LINE_BYTES_MAX, b"too big bulk count string"),

@@ -308,8 +308,8 @@ def test_too_many_clients_are_told_so(start_gateway: StartGateway, talk: Callabl
 def test_limits_of_the_command_line_reach_the_scanner(
     start_gateway: StartGateway, talk: Callable[[int, bytes], bytes]
 ) -> None:
-    with start_gateway(limits=GatewayLimits(scan=ScanLimits(command_bytes=100))) as gateway:
-        assert talk(gateway.port, b"*1\r\n$101\r\n") == b"-ERR Protocol error: invalid bulk length\r\n"
+    with start_gateway(limits=GatewayLimits(scan=ScanLimits(command_bytes=5000))) as gateway:
+        assert talk(gateway.port, b"*1\r\n$5001\r\n") == b"-ERR Protocol error: invalid bulk length\r\n"
 
 
 @pytest.mark.parametrize(("host", "reason"), [(LOOPBACK, "is in use"), ("203.0.113.1", "cannot be had")])

@@ -18,7 +18,7 @@ Where it differs from redis-server 7.0.15, besides the commands that the service
 - A client that ends its side of the connection still gets the replies to what it sent.
 """
 
-from quorate.gateways.resp.scanner import ScanLimits
+from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.server import GatewayLimits, RespServer, serve_redis
 
 __all__ = ["GatewayLimits", "RespServer", "ScanLimits", "serve_redis"]

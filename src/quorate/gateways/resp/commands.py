@@ -7,6 +7,7 @@ like every other command, so that a PONG means that the cluster answers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from quorate.gateways.resp import replies
@@ -24,6 +25,7 @@ _NO_PASSWORD: Final = replies.error(
     b"Are you sure your configuration is correct?"
 )
 _SYNTAX_ERROR: Final = replies.error(b"ERR syntax error")
+_VALUES_OF_HELLO_OPTIONS: Final = {b"AUTH": 2, b"SETNAME": 1}
 _INT_MAX: Final = 2**31 - 1
 
 Answer = Callable[[Session, Roster, list[bytes]], bytes]
@@ -65,7 +67,7 @@ def _answer_hello(session: Session, roster: Roster, arguments: list[bytes]) -> b
     name, user = session.name, b"default"
     options = iter(arguments[2:])
     for option in options:
-        values = [value for _, value in zip(range(_HELLO_OPTIONS.get(option.upper(), 0)), options, strict=False)]
+        values = list(islice(options, _VALUES_OF_HELLO_OPTIONS.get(option.upper(), 0)))
         match option.upper(), values:
             case b"AUTH", [user, _]:
                 pass
@@ -78,9 +80,6 @@ def _answer_hello(session: Session, roster: Roster, arguments: list[bytes]) -> b
         return _WRONG_PASSWORD
     session.name, session.protocol = name, protocol
     return _describe_server(session)
-
-
-_HELLO_OPTIONS: Final = {b"AUTH": 2, b"SETNAME": 1}
 
 
 def _describe_server(session: Session) -> bytes:

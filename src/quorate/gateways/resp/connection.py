@@ -20,13 +20,14 @@ from quorate.gateways.resp import replies
 from quorate.gateways.resp.commands import SESSION_COMMANDS
 from quorate.gateways.resp.failures import describe_failure
 from quorate.gateways.resp.forms import ATTACKS, SPECIAL_NAMES, UNQUEUED, check_form
+from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.operations import (
     decode_versions,
     encode_pipeline,
     encode_transaction,
     encode_versions,
 )
-from quorate.gateways.resp.scanner import Command, ScanLimits, Scanner, count_commands
+from quorate.gateways.resp.scanner import Command, Scanner, count_commands
 from quorate.gateways.resp.session import Roster, Session, WatchedKey, size_of_watched
 from quorate.gateways.resp.transaction import (
     ABORTED,

@@ -1,14 +1,14 @@
-"""The scanner's fast path: one regular expression that steps over a run of whole, plain commands.
+"""The scanner's fast path: the end of a run of whole, plain commands, found in one go and without memory.
 
 A command of RESP is an array of length-prefixed strings, which a regular expression cannot describe for every
-length; for each single length it can. So the pattern spells the short lengths out, as a tree of digits:
+length; for each single length it can. So a pattern spells the short lengths out, as a tree of digits:
 
     $(?:0\\r\\n\\r\\n | 1(?:\\r\\n.{1}\\r\\n | 0\\r\\n.{10}\\r\\n | ...) | 2... )
 
 What matches is exactly well-formed: the announced number of arguments, each of its announced size, each line ended
-by CRLF. What does not (longer or more arguments, inline commands, commands that the connection answers itself,
-anything odd) is left to `Scanner`, which decides what it is. A pipeline of short commands costs about 0.15 us a
-command this way, against more than 1 us for a loop.
+by CRLF. A pipeline of short commands costs about 0.15 us a command this way. Where a longer command stands, a loop
+steps over it, in about 2 us. What neither takes (inline commands, commands that the connection answers itself,
+incomplete ones, anything odd) is left to `Scanner`, which decides what it is.
 """
 
 from __future__ import annotations
@@ -18,21 +18,59 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-ARGUMENTS_MAX: Final = 8
-ARGUMENT_BYTES_MAX: Final = 255
+from quorate.gateways.resp.limits import SHORT_ARGUMENT_BYTES, SHORT_ARGUMENTS, ScanLimits
+
 NAME_BYTES_MAX: Final = 20
 
+_HEAD: Final = re.compile(rb"\*([1-9][0-9]{0,5})\r\n\$(0|[1-9][0-9]?)\r\n")
+_BULK_HEADER: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
+_LINE_END: Final = b"\r\n"
 _CRLF: Final = rb"\r\n"
+
+
+def end_of_run(buffer: bytes | bytearray, special_names: frozenset[bytes], limits: ScanLimits, bytes_max: int) -> int:
+    """Where the plain commands at the front of *buffer* end, at the latest soon after *bytes_max*."""
+    match_short = compile_plain_run(special_names).match
+    position, stop = 0, min(bytes_max, len(buffer))
+    while position < stop:
+        if short := match_short(buffer, position, bytes_max):
+            position = short.end()
+        if position == len(buffer):
+            break
+        end = _end_of_command(buffer, special_names, limits, position)
+        if end == position:
+            break
+        position = end
+    return position
+
+
+def _end_of_command(buffer: bytes | bytearray, special_names: frozenset[bytes], limits: ScanLimits, start: int) -> int:
+    """Where the plain command at *start* ends; *start* when there is no whole one."""
+    head = _HEAD.match(buffer, start)
+    if head is None:
+        return start
+    count, end = int(head[1]), head.end() + int(head[2])
+    is_plain = buffer[end : end + 2] == _LINE_END and bytes(buffer[head.end() : end]).lower() not in special_names
+    if not is_plain or count > limits.arguments:
+        return start
+    for _ in range(count - 1):
+        header = _BULK_HEADER.match(buffer, end + 2)
+        if header is None:
+            return start
+        end = header.end() + int(header[1])
+        if buffer[end : end + 2] != _LINE_END:
+            return start
+    return end + 2 if end - start <= limits.command_bytes else start
 
 
 @cache
 def compile_plain_run(special_names: frozenset[bytes]) -> re.Pattern[bytes]:
     """A pattern that matches the longest run of whole plain commands; one named in *special_names* is not plain."""
-    argument = rb"\$" + _tree_of_lengths(ARGUMENT_BYTES_MAX, _body)
+    argument = rb"\$" + _tree_of_lengths(SHORT_ARGUMENT_BYTES, _body)
     name = rb"\$" + _tree_of_lengths(NAME_BYTES_MAX, lambda size: _name(size, special_names))
     commands = (
         b"%d" % count + _CRLF + name + (b"(?:%b){%d}" % (argument, count - 1) if count > 1 else b"")
-        for count in range(1, ARGUMENTS_MAX + 1)
+        for count in range(1, SHORT_ARGUMENTS + 1)
     )
     return re.compile(rb"(?:\*(?:" + b"|".join(commands) + b"))*", re.DOTALL)
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from quorate.gateways.resp.inline import split_inline
-from quorate.gateways.resp.plain import compile_plain_run
+from quorate.gateways.resp.limits import LINE_BYTES_MAX, ScanLimits
+from quorate.gateways.resp.plain import end_of_run
 from quorate.services.redis.numbers import parse_integer
-
-LINE_BYTES_MAX: Final = 65_536
-"""The longest inline command, and the longest line that announces a number (Redis: PROTO_INLINE_MAX_SIZE)."""
 
 _BULK_HEADER: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
 _ASTERISK, _DOLLAR, _LINE_FEED = b"*$\n"
@@ -30,16 +27,6 @@ class ProtocolError(Exception):
     def __init__(self, reason: bytes) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class ScanLimits:
-    """How much one client may make the gateway hold. Beyond a limit there is a protocol error."""
-
-    command_bytes: int = 2 << 20
-    """The longest command, and so the longest argument (Redis: proto-max-bulk-len). No use in more than the
-    cluster's `request_bytes_max`."""
-    arguments: int = 256 * 1024
 
 
 class Command(NamedTuple):
@@ -103,7 +90,6 @@ class Scanner:
         "_cursor",
         "_is_canonical",
         "_limits",
-        "_match_plain_run",
         "_missing",
         "_name",
         "_next",
@@ -113,7 +99,6 @@ class Scanner:
 
     def __init__(self, special_names: frozenset[bytes], limits: ScanLimits | None = None) -> None:
         self._special_names = special_names
-        self._match_plain_run = compile_plain_run(special_names).match
         self._limits = limits or ScanLimits()
         self._buffer: bytes | bytearray = b""
         """Begins with the first command that was not handed out. It stays the `bytes` that arrived, uncopied,
@@ -164,25 +149,24 @@ class Scanner:
         """
         pieces = []
         size = 0
-        while size < bytes_max:
-            if plain := self._take_plain(bytes_max - size):
-                pieces.append(plain)
-                size += len(plain)
-            command = self.peek()
-            if command is None or command.name in self._special_names:
-                break
-            pieces.append(command.raw)
-            size += len(command.raw)
-            self.consume()
+        while size < bytes_max and self._buffer:
+            piece = self._take_plain(bytes_max - size)
+            if not piece:
+                command = self.peek()
+                if command is None or command.name in self._special_names:
+                    break
+                piece = command.raw
+                self.consume()
+            pieces.append(piece)
+            size += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _take_plain(self, bytes_max: int) -> bytes:
-        """The fast path: what the pattern of plain commands matches at the front."""
+        """The fast path, for a front command that was not looked at yet."""
         if self._cursor:
             return b""
         buffer = self._buffer
-        match = self._match_plain_run(buffer, 0, bytes_max)
-        end = match.end() if match else 0
+        end = end_of_run(buffer, self._special_names, self._limits, bytes_max)
         if end == len(buffer) and isinstance(buffer, bytes):
             self._buffer = b""
             return buffer

@@ -13,7 +13,7 @@ from quorate.errors import ConfigurationError, RequestFailed, RequestTimeout
 from quorate.gateways.ports import Invoker
 from quorate.gateways.resp import replies
 from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, Connection
-from quorate.gateways.resp.scanner import ScanLimits
+from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.session import Roster, Session
 
 BUFFERED_BYTES_MAX: Final = 512 * 1024
