@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from quorate.core import admission
-from quorate.core.context import Core, HeldCheckpoint
+from quorate.core.context import Core, Frozen, HeldCheckpoint
 from quorate.core.ports import Opened
 from quorate.core.tables import encode_snapshot
 from quorate.messages.protocol import Checkpoint
@@ -24,18 +24,52 @@ def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
 
 
 def hold(core: Core, sequence_number: int) -> HeldCheckpoint:
-    """Freeze the present state under a sequence number."""
-    service_digest = core.service.checkpoint(sequence_number)
+    """Freeze the present state under a sequence number, and hash it here and now."""
     snapshot = core.tables.snapshot()
-    digest = checkpoint_digest(service_digest, core.tables.digest())
-    checkpoint = HeldCheckpoint(digest, service_digest, snapshot)
+    service_digest = core.service.checkpoint(sequence_number)
+    while service_digest is None:
+        service_digest = core.service.digest(sequence_number)
+    return keep(core, sequence_number, Frozen(snapshot, core.tables.digest()), service_digest)
+
+
+def keep(core: Core, sequence_number: int, frozen: Frozen, service_digest: bytes) -> HeldCheckpoint:
+    """A checkpoint is held once its digest is known."""
+    digest = checkpoint_digest(service_digest, frozen.digest)
+    checkpoint = HeldCheckpoint(digest, service_digest, frozen.tables)
     core.checkpoints.held[sequence_number] = checkpoint
     return checkpoint
 
 
 def take(core: Core, sequence_number: int) -> None:
-    """Every K sequence numbers: freeze the state, keep it, and vouch for its digest (CP-1)."""
-    checkpoint = hold(core, sequence_number)
+    """Every K sequence numbers: freeze the state (CP-1). Hashing it may go on while more is executed."""
+    finish_hashing(core)
+    frozen = Frozen(core.tables.snapshot(), core.tables.digest())
+    service_digest = core.service.checkpoint(sequence_number)
+    core.checkpoints.hashing = (sequence_number, frozen)
+    if service_digest is not None:
+        vouch(core, service_digest)
+
+
+def hash_some(core: Core) -> None:
+    """Do a little of the hashing that is due."""
+    if core.checkpoints.hashing is not None:
+        service_digest = core.service.digest(core.checkpoints.hashing[0])
+        if service_digest is not None:
+            vouch(core, service_digest)
+
+
+def finish_hashing(core: Core) -> None:
+    """Do all the hashing that is due: the next checkpoint cannot wait for it."""
+    while core.checkpoints.hashing is not None:
+        hash_some(core)
+
+
+def vouch(core: Core, service_digest: bytes) -> None:
+    """The digest of the frozen state is known: keep the checkpoint, and say so with CHECKPOINT (CP-1)."""
+    assert core.checkpoints.hashing is not None
+    sequence_number, frozen = core.checkpoints.hashing
+    core.checkpoints.hashing = None
+    checkpoint = keep(core, sequence_number, frozen, service_digest)
     tables = encode_snapshot(checkpoint.tables)
     core.persist(CheckpointRecord(sequence_number, checkpoint.digest, checkpoint.service_digest, tables))
     message = Checkpoint(sequence_number, checkpoint.digest, core.replica_id, 0)

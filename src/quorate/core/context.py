@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from quorate.config import ClusterConfiguration, Settings
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
@@ -50,12 +50,19 @@ class HeldCheckpoint:
         self.tables = tables
 
 
+class Frozen(NamedTuple):
+    """The core's tables at a checkpoint whose service is still being hashed, and their digest."""
+
+    tables: TablesSnapshot
+    digest: bytes
+
+
 class Checkpoints:
     """The checkpoints that were taken here, and the CHECKPOINTs that came."""
 
     def __init__(self) -> None:
         self.held: dict[int, HeldCheckpoint] = {}
-        self.hashing: tuple[int, TablesSnapshot] | None = None
+        self.hashing: tuple[int, Frozen] | None = None
         """The checkpoint that was taken last, while its digest is not known yet."""
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""

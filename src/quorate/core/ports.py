@@ -49,10 +49,15 @@ class Service(Protocol):
         """The agreed time has reached `next_deadline`: do what falls due. Called before a batch's requests; part of
         the execution, so as deterministic as `execute`."""
 
-    def checkpoint(self, sequence_number: int) -> bytes:
+    def checkpoint(self, sequence_number: int) -> bytes | None:
         """Freeze the present state under *sequence_number* until it is released; return its 32-byte digest.
 
-        The digest covers the canonical contents: equal contents give equal digests, whatever their history."""
+        The digest covers the canonical contents: equal contents give equal digests, whatever their history. A service
+        with much to hash may return None at once, and spread the work over calls of `digest`."""
+
+    def digest(self, sequence_number: int) -> bytes | None:
+        """The digest of a held checkpoint; None while it is not known: each call does a little (a millisecond) of the
+        work, and operations are executed in between."""
 
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""

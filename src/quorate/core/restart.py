@@ -15,7 +15,7 @@ from quorate.core.new_view import Choice
 from quorate.core.tables import decode_snapshot
 from quorate.errors import InvariantViolation, require
 from quorate.messages.codec import decode, decode_envelope
-from quorate.messages.protocol import NewView, Prepare, PreparedClaim, ViewChange
+from quorate.messages.protocol import NewView, Prepare, PreparedClaim, PrePrepare, ViewChange
 from quorate.messages.records import (
     BatchRecord,
     CheckpointRecord,
@@ -99,6 +99,8 @@ def restore_log(core: Core, kept: dict[type, list[Record]]) -> None:
             log.highest_proposed = max(log.highest_proposed, record.sequence_number)
             if core.primary != core.replica_id:
                 slot.prepares[core.replica_id] = own_prepare(core, slot)
+            else:
+                slot.frame = own_pre_prepare(core, slot)
             core.touched.add(record.sequence_number)
     core.touched.update(log.admit_chosen())
     core.next_sequence_number = max(log.low_watermark, log.covered, log.highest_proposed) + 1
@@ -117,6 +119,15 @@ def restore_log(core: Core, kept: dict[type, list[Record]]) -> None:
         assert isinstance(record, DecidedRecord)
         if log.in_window(record.sequence_number):
             log.slot(record.sequence_number).decided = record.digest
+
+
+def own_pre_prepare(core: Core, slot: Slot) -> bytes:
+    """The proposal that was kept before the restart and may never have left, authenticated anew."""
+    assert slot.digest is not None
+    batch = core.log.batch(slot.digest)
+    if batch is None or slot.sequence_number <= core.log.covered:
+        return b""
+    return core.auth.seal(PrePrepare(core.view, slot.sequence_number, slot.digest, core.replica_id), (batch.data,))
 
 
 def own_prepare(core: Core, slot: Slot) -> Vote:

@@ -95,6 +95,7 @@ def begin(core: Core) -> Transfer | None:
     if core.transfer is not None:
         base = core.transfer.base
     else:
+        checkpoints.finish_hashing(core)
         core.service.checkpoint(base)
         core.note("state-transfer", sequence_number=target[0], last_executed=base)
     core.transfer = Transfer(target[0], target[1], base)

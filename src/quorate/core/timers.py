@@ -90,6 +90,8 @@ def deadlines(core: Core) -> list[int]:
     """All moments at which something falls due, in microseconds of the monotonic clock."""
     timers = core.timers
     due = [timers.status_due]
+    if core.checkpoints.hashing is not None:
+        due.append(core.now)
     if core.transfer is not None:
         due.append(core.now + core.status_interval)
     if core.status is Status.VIEW_CHANGE and timers.view_change_deadline is not None:

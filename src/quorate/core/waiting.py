@@ -41,7 +41,7 @@ class WaitingRequests:
         return bool(self._ready)
 
     def add(self, waiting: Waiting, is_ordered: bool = False) -> bool:
-        """Let a request wait; False when it already does, when a newer one of its session does, or without a free place.
+        """Let a request wait; False when it already does, or a newer one of its session, or when no place is free.
 
         `is_ordered`: it came inside a PRE-PREPARE, so the primary need not order it again.
         """

@@ -76,6 +76,10 @@ class RegisterService:
         """Freeze the contents; equal contents give equal digests."""
         return self._table.checkpoint(sequence_number)
 
+    def digest(self, sequence_number: int) -> bytes | None:
+        """The digest of a held checkpoint: `checkpoint` gave it already."""
+        return self._table.digest(sequence_number)
+
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         self._table.release(keep)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from quorate.errors import require
-from quorate.messages.tree import Path, inner_digest
+from quorate.messages.tree import EMPTY, Path, inner_digest
 from quorate.state.table import Table
 
 
@@ -17,23 +18,44 @@ class Forest:
     def __init__(self, tables: Sequence[Table[Any]]) -> None:
         self._tables = tables
         self._roots: dict[int, bytes] = {}
-        """For each held checkpoint the bytes of the root: the tables' digests."""
+        """For each held checkpoint that is hashed the bytes of the root: the tables' digests."""
+        self._frozen = -1
+        """The newest checkpoint."""
+
+    def freeze(self, sequence_number: int) -> None:
+        """Hold the present contents of all tables as a checkpoint. Takes a moment; hashing comes after."""
+        for table in self._tables:
+            table.freeze(sequence_number)
+        self._frozen = sequence_number
+        self._roots.pop(sequence_number, None)
+
+    def digest(self, sequence_number: int, effort: int = sys.maxsize) -> bytes | None:
+        """The digest of a held checkpoint, or None while it is the newest and not hashed yet: each call hashes up to
+        *effort* more keys or leaves."""
+        if sequence_number not in self._roots:
+            require(sequence_number == self._frozen, f"there is no checkpoint {sequence_number} to hash")
+            for table in self._tables:
+                if table.unhashed and not table.hash_some(effort) and effort < sys.maxsize:
+                    return None
+            self._roots[sequence_number] = b"".join(table.digest(sequence_number) for table in self._tables)
+        return inner_digest((), self._roots[sequence_number])
 
     def checkpoint(self, sequence_number: int) -> bytes:
-        """Hold the present contents of all tables as a checkpoint and return its digest."""
-        self._roots[sequence_number] = b"".join(table.checkpoint(sequence_number) for table in self._tables)
-        return inner_digest((), self._roots[sequence_number])
+        """Freeze the contents and hash what changed: the two halves in one."""
+        self.freeze(sequence_number)
+        return self.digest(sequence_number) or EMPTY
 
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         for table in self._tables:
             table.release(keep)
-        newest = max(self._roots, default=0)
-        self._roots = {held: root for held, root in self._roots.items() if held in keep or held == newest}
+        self._roots = {held: root for held, root in self._roots.items() if held in keep or held == self._frozen}
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""
         if not path:
+            if sequence_number == self._frozen:
+                self.digest(sequence_number)
             root = self._roots.get(sequence_number)
             return root if root is None or any(root) else b""
         if not 0 <= path[0] < len(self._tables):
@@ -53,5 +75,6 @@ class Forest:
                 shares.update({number: {(): b""} for number in range(len(self._tables))})
         for number, table in enumerate(self._tables):
             table.install(sequence_number, shares[number])
+        self._frozen = sequence_number
         self._roots.clear()
         self._roots[sequence_number] = b"".join(table.digest(sequence_number) for table in self._tables)

@@ -146,6 +146,11 @@ class Table(Generic[Value]):
         self._held.append(_Checkpoint(sequence_number, self._changes))
         self._hashed = {}
 
+    @property
+    def unhashed(self) -> int:
+        """How many keys or leaves of the newest checkpoint have not been looked at yet; 0 with little left to do."""
+        return len(self._sealed.before) if self._sealed is not None else len(self._dirty)
+
     def hash_some(self, effort: int) -> bool:
         """Hash some of the newest checkpoint: *effort* bounds the keys or leaves touched. Say whether it is done."""
         if self._sealed is not None:
@@ -176,7 +181,6 @@ class Table(Generic[Value]):
 
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
-        self._hash_rest()
         kept: list[_Checkpoint[Value]] = []
         for held in self._held:
             if held.sequence_number in keep or held is self._held[-1]:
@@ -189,11 +193,12 @@ class Table(Generic[Value]):
 
     def fetch(self, sequence_number: int, path: Path) -> bytes | None:
         """The bytes of a node of a held checkpoint, none when nothing is below it; None when it is not held."""
-        self._hash_rest()
         position = self._position(sequence_number)
         number = self._shape.number_of(path)
         if position is None or number is None:
             return None
+        if position == len(self._held) - 1:
+            self._hash_rest()
         tree = self._held[position].tree
         if len(path) == self._shape.levels:
             return self._old_leaf(number, position)
