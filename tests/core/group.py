@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
+from quorate.core.context import Core
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
+from quorate.core.ports import Context
 from quorate.core.replica import Replica
 from quorate.messages.protocol import Message, Reply, Request
-from quorate.messages.records import Record
+from quorate.messages.records import Record, StableRecord
+from quorate.messages.tree import Path
 from quorate.services.counter import CounterService
+from quorate.storage.memory import MemoryJournal
 
 Filter = Callable[[int, int, Message], bool]
 """Whether a message of a sender reaches a receiver."""
@@ -37,6 +41,54 @@ def configuration_of(replica_count: int, settings: Settings | None = None) -> Cl
     )
 
 
+def total_of(service: CounterService) -> int:
+    """What the counter stands at."""
+    return int(service.execute(b"get", Context(b"", 0, b"", 0)))
+
+
+class KeptCounter(CounterService):
+    """A counter whose checkpoints a restart can begin from, as a durable service's can."""
+
+    def __init__(self, kept: dict[int, int]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Freeze the state, and keep it."""
+        self._kept[sequence_number] = total_of(self)
+        return super().checkpoint(sequence_number)
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Take over a fetched state, and keep it."""
+        super().install(sequence_number, leaves)
+        self._kept[sequence_number] = total_of(self)
+
+
+_UNSTATED = frozenset(
+    {"outbox", "now", "wall", "incidents", "auth", "service", "settings", "tracing", "status_due", "status_forced"}
+)
+"""What is no part of the protocol's state: the times of the last input, what is counted, when to say STATUS next."""
+
+
+def frozen(value: object) -> object:
+    """A deep copy of a part of the state that compares by value and shares nothing with it."""
+    if isinstance(value, dict):
+        return tuple((frozen(key), frozen(entry)) for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(frozen(entry) for entry in value)
+    if isinstance(value, set | frozenset):
+        return frozenset(frozen(entry) for entry in value)
+    names = [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]
+    if not names or isinstance(value, type):
+        return value
+    return (type(value).__name__, *((n, frozen(getattr(value, n))) for n in names if n not in _UNSTATED))
+
+
+def state_of(core: Core) -> object:
+    """Everything that the rules of one replica know, frozen."""
+    return frozen(core)
+
+
 class Group:
     """n replicas; what they send is delivered in order unless `reaches` says no."""
 
@@ -45,7 +97,8 @@ class Group:
         self.authenticators = [
             ReplicaAuthenticator(number, key_pair(number + 1), self.configuration) for number in range(replica_count)
         ]
-        self.services = [CounterService() for _ in range(replica_count)]
+        self.kept: list[dict[int, int]] = [{} for _ in range(replica_count)]
+        self.services: list[CounterService] = [KeptCounter(kept) for kept in self.kept]
         self.replicas = [
             Replica(number, self.configuration, self.services[number], self.authenticators[number])
             for number in range(replica_count)
@@ -87,8 +140,52 @@ class Group:
             return
         replica = self.replicas[receiver]
         replica.receive(self.authenticators[receiver].open(frame), self.now, self.wall)
-        self.perform(receiver, replica.settle(self.now, self.wall))
+        self.settle(receiver)
+
+    def settle(self, number: int) -> None:
+        """Let one replica draw its conclusions now."""
+        replica = self.replicas[number]
+        self.perform(number, replica.settle(self.now, self.wall))
         replica.check_invariants()
+
+    def core(self, number: int) -> Core:
+        """The insides of one replica."""
+        return self.replicas[number].core
+
+    def say(
+        self, sender: int, message: Message, *receivers: int, attachments: tuple[bytes, ...] = (), run: bool = True
+    ) -> None:
+        """A replica says something with its own keys, true or not, to the given others (all by default)."""
+        for receiver in receivers or [number for number in range(len(self.replicas)) if number != sender]:
+            self.receive(receiver, self.authenticators[sender].seal(message, attachments, receiver))
+        if run:
+            self.run()
+
+    def refusal(self, receiver: int, sender: int, message: Message, attachments: tuple[bytes, ...] = ()) -> str:
+        """Why a replica refuses a message. It must, and its state must be what it was."""
+        core = self.core(receiver)
+        opened = self.authenticators[receiver].open(self.authenticators[sender].seal(message, attachments, receiver))
+        before = state_of(core)
+        core.outbox.clear()
+        self.replicas[receiver].receive(opened, self.now, self.wall)
+        assert state_of(core) == before
+        assert all(isinstance(effect, Trace) for effect in core.outbox)
+        (reason,) = [effect.details["reason"] for effect in core.outbox if isinstance(effect, Trace)]
+        assert isinstance(reason, str)
+        return reason
+
+    def restart(self, number: int, records: Iterable[Record] | None = None) -> Replica:
+        """The process dies and a new one starts from the records (all that were persisted, by default)."""
+        journal = MemoryJournal(self.records[number] if records is None else records)
+        service = KeptCounter(self.kept[number])
+        for record in journal.records():
+            if isinstance(record, StableRecord):
+                service.execute(b"add %d" % self.kept[number][record.sequence_number], Context(b"", 0, b"", 0))
+        self.services[number] = service
+        replica = Replica(number, self.configuration, service, self.authenticators[number], journal.records())
+        self.replicas[number] = replica
+        self.stopped.discard(number)
+        return replica
 
     def run(self) -> None:
         """Deliver until nothing is under way."""
@@ -106,8 +203,7 @@ class Group:
                     continue
                 deadline = replica.next_deadline()
                 if deadline is not None and deadline <= self.now:
-                    self.perform(number, replica.settle(self.now, self.wall))
-                    replica.check_invariants()
+                    self.settle(number)
             self.run()
 
     def request(self, operations: tuple[bytes, ...], session: int, timestamp: int, client: int = 0) -> bytes:

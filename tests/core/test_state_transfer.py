@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core.group import Group
 
+from core.group import Group
 from quorate.config import Settings
 from quorate.core.ports import Context
 from quorate.messages.protocol import StatePieces
