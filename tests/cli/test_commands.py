@@ -79,7 +79,7 @@ def test_init_makes_the_folders_and_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--replicas", "0"], "1 to 64 replicas, not 0"),
+        (["--replicas", "0"], "0 is not in the range 1<=x<=64"),
         (["--host", "a", "--host", "b"], "--host was given 2 times: give it once, or once for each of 4"),
         (["--port-base", "65533"], "--port-base 65533 leaves no 4 ports: choose 1 to 65532"),
         (["--service", "nonsense"], "there is no service 'nonsense'"),

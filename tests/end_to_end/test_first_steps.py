@@ -37,7 +37,7 @@ def test_a_redis_client_works(shared_cluster: Any) -> None:
 
 
 def test_the_python_example_that_up_prints_works(shared_cluster: Any) -> None:
-    snippet = shared_cluster.line(r'python -c "(.*)"$')[1]
+    snippet = shared_cluster.line(r'python -c "(.*)"    # after: pip install redis$')[1]
     with shared_cluster.redis() as client:
         client.set("greeting", "hello")
 

@@ -11,6 +11,7 @@ from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster
+from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.services import load_service
 
 PORT_MAX = 65535
@@ -18,7 +19,13 @@ PORT_MAX = 65535
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--replicas", default=4, show_default=True, help="How many replicas: 3f+1 tolerate f.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, REPLICAS_MAX),
+    default=4,
+    show_default=True,
+    help="How many replicas: 3f+1 tolerate f.",
+)
 @click.option(
     "--host",
     "hosts",

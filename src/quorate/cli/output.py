@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import sys
+from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH_WITHOUT_TERMINAL = 180
+_WIDTH_MIN: Final = 132
 
 
 def console() -> Console:
-    """Standard output. Without a terminal a table is as wide as it needs to be."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_WITHOUT_TERMINAL
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    """Standard output. What is narrower than our tables breaks their lines; nothing is left out."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return Console(width=max(width, _WIDTH_MIN), highlight=False, markup=False, emoji=False)
+
+
+def own_name() -> str:
+    """How to call this program again: by its name where the shell finds it, else by the path it was called by."""
+    called = Path(sys.argv[0])
+    found = shutil.which("quorate")
+    if called.name != "quorate":
+        return f"{sys.executable} -m quorate" if found is None else "quorate"
+    return "quorate" if found is not None and called.exists() and called.samefile(found) else str(called)
 
 
 def say(line: str = "") -> None:

@@ -56,6 +56,7 @@ class Children:
         process = await create_subprocess_exec(
             *(sys.executable, "-m", "quorate", *arguments),
             stdin=DEVNULL,
+            stdout=DEVNULL,  # errors and logs go to standard error, which is this process's own
             env=environment_of_child(),
             start_new_session=True,
         )

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,8 +17,8 @@ from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed
 from quorate.folder import load_client
 
-UNHEALTHY = 1
-_COLUMNS = {
+UNHEALTHY: Final = 1
+_COLUMNS: Final = {
     "id": "id",
     "pid": "pid",
     "address": "address",
@@ -26,14 +26,14 @@ _COLUMNS = {
     "view": "view",
     "role": "role",
     "status": "status",
-    "last_executed": "last executed",
-    "low_watermark": "low watermark",
-    "stable_checkpoint": "stable checkpoint",
-    "state_digest": "state digest",
-    "view_changes": "view changes",
+    "last_executed": "last\nexecuted",
+    "low_watermark": "low\nwatermark",
+    "stable_checkpoint": "stable\ncheckpoint",
+    "state_digest": "state\ndigest",
+    "view_changes": "view\nchanges",
 }
-_NUMBERS = frozenset({"id", "pid", "view", "last executed", "low watermark", "stable checkpoint", "view changes"})
-_DIGEST_SHOWN = 12
+_TEXTS: Final = frozenset({"address", "reachable", "role", "status", "state_digest"})
+_DIGEST_SHOWN: Final = 12
 
 
 @click.command()
@@ -78,7 +78,8 @@ async def _ask_one(client: AsyncClient, replica_id: int, timeout: float) -> Answ
 
 def _print(report: dict[str, Any]) -> None:
     rows = [[_cell(name, replica) for name in _COLUMNS] for replica in report["replicas"]]
-    print_table(list(_COLUMNS.values()), rows, _NUMBERS)
+    numbers = frozenset(title for name, title in _COLUMNS.items() if name not in _TEXTS)
+    print_table(list(_COLUMNS.values()), rows, numbers)
     say(describe_cluster(report["faults_left"], report["n"], report["f"]))
     for replica in report["replicas"]:
         for line in _remarks(replica):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from quorate.cli.health import NORMAL, Answer, assess
-from quorate.cli.output import say
+from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
 from quorate.client.aio import AsyncClient, connect
@@ -61,12 +61,11 @@ class Supervisor:
             either: set[asyncio.Future[Any]] = {work, self._end}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                await work  # it ends by itself only when it failed
+                work.result()  # it ends by itself only when it failed
             return await self._end
         finally:
             work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+            await asyncio.wait([work])
             await self._children.stop()
             say("all processes have stopped")
 
@@ -131,16 +130,17 @@ class Supervisor:
 
     def _explain(self) -> None:
         """What to try next."""
-        directory = self._cluster.path
+        directory, command = self._cluster.path, own_name()
         say()
         say("Try:")
         if self._gateway is not None:
             host, port = self._gateway
             at = "" if (host, port) == ("127.0.0.1", 6379) else f" -h {host} -p {port}"
             say(f"  redis-cli{at} set greeting hello")
-            say(f"  python -c \"import redis; print(redis.Redis(host={host!r}, port={port}).get('greeting'))\"")
-        say(f"  quorate status {directory}")
-        say(f"  quorate bench {directory}")
+            snippet = f"import redis; print(redis.Redis(host={host!r}, port={port}).get('greeting'))"
+            say(f'  python -c "{snippet}"    # after: pip install redis')
+        say(f"  {command} status {directory}")
+        say(f"  {command} bench {directory}")
         say(f"  kill -9 {self._pid(0)}    # replica 0, the primary: the others elect a new one and go on")
         say("Ctrl-C stops everything.")
 
@@ -161,6 +161,9 @@ class Supervisor:
     # --------------------------------------------------------------------------------------------- endings
 
     async def _replica_ended(self, child: Child) -> None:
+        if self._is_starting:
+            self._give_up(child)
+            return
         total = self._quorums.replica_count
         running = sum(1 for replica in self._replicas.values() if replica.is_running)
         spare = running - self._quorums.quorum
@@ -169,16 +172,21 @@ class Supervisor:
         else:
             meaning = f"it needs {self._quorums.quorum} and answers nothing until it is started anew"
         say(f"{child.name} exited ({child.how_it_ended()}); {running} of {total} run; {meaning}")
-        if running == 0 or self._is_starting:
+        if running == 0:
             self._finish(FAILED)
 
     async def _gateway_ended(self, child: Child) -> None:
-        say(f"{child.name} exited ({child.how_it_ended()}); start another: {self._gateway_command()}")
         if self._is_starting:
-            self._finish(FAILED)
+            self._give_up(child)
+            return
+        say(f"{child.name} exited ({child.how_it_ended()}); start another: {self._gateway_command()}")
+
+    def _give_up(self, child: Child) -> None:
+        say(f"{child.name} exited ({child.how_it_ended()}) while the cluster started; what it said stands above")
+        self._finish(FAILED)
 
     def _gateway_command(self) -> str:
-        return f"quorate gateway redis {self._cluster.client()} --listen {self._gateway}"
+        return f"{own_name()} gateway redis {self._cluster.client()} --listen {self._gateway}"
 
 
 async def _accepts(gateway: Gateway) -> bool:

@@ -17,6 +17,7 @@ from quorate.cli.supervisor import Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster, load_cluster, load_replica, renew_incarnation
+from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.lifetime import has_started, hold_folder, is_running
 from quorate.runtime.services import load_service
 
@@ -33,7 +34,9 @@ class Wanted(NamedTuple):
 
 @click.command()
 @click.option(
-    "--replicas", type=int, help=f"How many replicas, when the folder is made.  [default: {DEFAULT_REPLICAS}]"
+    "--replicas",
+    type=click.IntRange(1, REPLICAS_MAX),
+    help=f"How many replicas, when the folder is made.  [default: {DEFAULT_REPLICAS}]",
 )
 @click.option(
     "--dir",
