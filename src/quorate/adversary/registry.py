@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, TypeVar
 
+from quorate.adversary.clients.backups_only import BackupsOnly
 from quorate.adversary.clients.big_mac import BigMac
+from quorate.adversary.clients.far_timestamp import FarTimestamp
+from quorate.adversary.clients.flood import Flood
 from quorate.adversary.clients.garbage import Garbage
 from quorate.adversary.clients.replay_requests import ReplayRequests
 from quorate.adversary.clients.two_faced import TwoFaced
+from quorate.adversary.clients.wrong_session import WrongSession
 from quorate.adversary.liar import Liar, LiarStrategy, LiarTools
+from quorate.adversary.replicas.amnesia import Amnesia
+from quorate.adversary.replicas.bad_batches import BadBatches
 from quorate.adversary.replicas.double_vote import DoubleVote
+from quorate.adversary.replicas.duplicate_requests import DuplicateRequests
+from quorate.adversary.replicas.duplicate_senders import DuplicateSenders
 from quorate.adversary.replicas.equivocate import Equivocate
+from quorate.adversary.replicas.forge_prepared import ForgePrepared
+from quorate.adversary.replicas.forge_requests import ForgeRequests
+from quorate.adversary.replicas.impossible_view_change import ImpossibleViewChange
 from quorate.adversary.replicas.lying_checkpoint import LyingCheckpoint
+from quorate.adversary.replicas.lying_decided import LyingDecided
+from quorate.adversary.replicas.lying_status import LyingStatus
+from quorate.adversary.replicas.mutate import Mutate
 from quorate.adversary.replicas.mute import Mute
+from quorate.adversary.replicas.null_for_prepared import NullForPrepared
 from quorate.adversary.replicas.omit_f_backups import OmitBackups
+from quorate.adversary.replicas.omit_prepared import OmitPrepared
+from quorate.adversary.replicas.partial_macs import PartialMacs
+from quorate.adversary.replicas.phantom_vote import PhantomVote
+from quorate.adversary.replicas.replay import Replay
 from quorate.adversary.replicas.silent_primary import SilentPrimary
+from quorate.adversary.replicas.slow_primary import SlowPrimary
+from quorate.adversary.replicas.stale_new_view import StaleNewView
+from quorate.adversary.replicas.starve_client import StarveClient
+from quorate.adversary.replicas.too_few_senders import TooFewSenders
+from quorate.adversary.replicas.twins import Twins
+from quorate.adversary.replicas.view_change_flood import ViewChangeFlood
 from quorate.adversary.replicas.withhold_checkpoints import WithholdCheckpoints
+from quorate.adversary.replicas.withhold_new_view import WithholdNewView
+from quorate.adversary.replicas.wrong_bodies import WrongBodies
+from quorate.adversary.replicas.wrong_checkpoint import WrongCheckpoint
+from quorate.adversary.replicas.wrong_numbers import WrongNumbers
 from quorate.adversary.replicas.wrong_replies import WrongReplies
 from quorate.adversary.replicas.wrong_time import WrongTime
 from quorate.adversary.traitor import Conspiracy, MakeProcess, Process, Strategy, Tools, Traitor
@@ -27,28 +56,64 @@ from quorate.errors import ConfigurationError
 
 Kind = TypeVar("Kind")
 
-REPLICA_STRATEGIES: Final[dict[str, type[Strategy]]] = {
+STRATEGIES: Final[dict[str, type[Strategy]]] = {
+    "bad-batches": BadBatches,
     "double-vote": DoubleVote,
+    "duplicate-requests": DuplicateRequests,
+    "duplicate-senders": DuplicateSenders,
     "equivocate": Equivocate,
+    "forge-prepared": ForgePrepared,
+    "forge-requests": ForgeRequests,
+    "impossible-view-change": ImpossibleViewChange,
     "lying-checkpoint": LyingCheckpoint,
+    "lying-decided": LyingDecided,
+    "lying-status": LyingStatus,
+    "mutate": Mutate,
     "mute": Mute,
+    "null-for-prepared": NullForPrepared,
     "omit-f-backups": OmitBackups,
+    "omit-prepared": OmitPrepared,
+    "partial-macs": PartialMacs,
+    "phantom-vote": PhantomVote,
+    "replay": Replay,
     "silent-primary": SilentPrimary,
+    "slow-primary": SlowPrimary,
+    "stale-new-view": StaleNewView,
+    "starve-client": StarveClient,
+    "too-few-senders": TooFewSenders,
+    "view-change-flood": ViewChangeFlood,
     "withhold-checkpoints": WithholdCheckpoints,
+    "withhold-new-view": WithholdNewView,
+    "wrong-bodies": WrongBodies,
+    "wrong-checkpoint": WrongCheckpoint,
+    "wrong-numbers": WrongNumbers,
     "wrong-replies": WrongReplies,
     "wrong-time": WrongTime,
 }
+"""What is put around an honest replica."""
+PROCESSES: Final[dict[str, Callable[[MakeProcess, Tools], Process]]] = {
+    "amnesia": Amnesia,
+    "twins": Twins,
+}
+"""What is made of honest replicas otherwise: at most one of these is inside a traitor."""
+REPLICA_STRATEGIES: Final = tuple(sorted([*STRATEGIES, *PROCESSES]))
 CLIENT_STRATEGIES: Final[dict[str, type[LiarStrategy]]] = {
+    "backups-only": BackupsOnly,
     "big-mac": BigMac,
+    "far-timestamp": FarTimestamp,
+    "flood": Flood,
     "garbage": Garbage,
     "replay-requests": ReplayRequests,
     "two-faced": TwoFaced,
+    "wrong-session": WrongSession,
 }
 
 
 def make_traitor(names: Sequence[str], tools: Tools, make: MakeProcess) -> Process:
     """A replica that lies in these ways; the first strategy is the innermost."""
-    return Traitor(make(), [_find(REPLICA_STRATEGIES, name)(tools) for name in names])
+    inner = next((PROCESSES[name](make, tools) for name in names if name in PROCESSES), None)
+    strategies = [_find(STRATEGIES, name)(tools) for name in names if name not in PROCESSES]
+    return Traitor(make() if inner is None else inner, strategies)
 
 
 def make_liar(

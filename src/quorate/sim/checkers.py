@@ -70,6 +70,9 @@ class Judge:
         self._executions: defaultdict[int, list[Execution]] = defaultdict(list)
         self._executed: dict[tuple[bytes, bytes], int] = {}
         """Where each operation of a correct client was executed first: all of them are distinct texts but reads."""
+        self._asked: set[tuple[bytes, bytes]] = set()
+        self._latest = (0, -1)
+        """The highest sequence number with an operation, and its agreed time."""
         self._executed_requests: dict[tuple[bytes, int, int], int] = {}
         """Where each (client, session, timestamp) was executed first."""
         self._executed_here: dict[int, int] = {}
@@ -126,15 +129,30 @@ class Judge:
     def see_execution(self, replica: int, index: int, operation: bytes, context: Context, result: bytes) -> None:
         """The service of a correct replica executed the operation that comes *index*-th in its batch."""
         execution = Execution(context.client, operation, context.time, context.seed, result)
-        known = self._executions[context.sequence_number]
+        number = context.sequence_number
+        known = self._executions[number]
         if index == len(known):
             known.append(execution)
-            self._executed.setdefault((context.client, operation), context.sequence_number)
+            self._executed.setdefault((context.client, operation), number)
+            self._check_new(replica, number, execution)
         elif known[index] != execution:
             self.accuse(
                 "equal executions",
-                f"at {context.sequence_number}.{index} replica {replica} executed {execution}, another {known[index]}",
+                f"at {number}.{index} replica {replica} executed {execution}, another {known[index]}",
             )
+
+    def _check_new(self, replica: int, number: int, execution: Execution) -> None:
+        """The first execution anywhere: of what its client asked for, at a time that grows from batch to batch."""
+        if execution.client in self._clients and (execution.client, execution.operation) not in self._asked:
+            self.accuse("validity", f"replica {replica} executed {execution.operation!r}, which its client never asked")
+        if number > self._latest[0]:
+            if execution.time <= self._latest[1]:
+                self.accuse("agreed time", f"at {number} it is {execution.time}, before that {self._latest[1]}")
+            self._latest = (number, execution.time)
+
+    def see_asked(self, attempt: Attempt) -> None:
+        """A correct client makes a request."""
+        self._asked.update((attempt.public_key, operation) for operation in attempt.operations)
 
     def see_operation_twice(self, replica: int, operation: bytes, sequence_number: int) -> None:
         """The service of a correct replica was given an operation of a correct client a second time."""

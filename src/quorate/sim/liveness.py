@@ -25,7 +25,7 @@ def look_for_end(replicas: Sequence[ReplicaNode], clients: Sequence[ClientNode],
 
     A replica that restarted without its votes is one of the f: it need not get anywhere.
     """
-    waiting = [client for client in clients if client.is_correct and not client.is_done]
+    waiting = [client for client in clients if client.is_correct and (client.attempt is not None or not client.is_done)]
     behind = [node for node in replicas if node.is_correct and not node.has_lost_votes and not _is_level(node, judge)]
     if not waiting and not behind:
         return None

@@ -53,7 +53,10 @@ PROFILES: Final[dict[str, Profile]] = {
         ("crash", "pause", "client death"),
     ),
     "clocks": Profile("clocks are wrong, drift and jump", ("room", "rough"), ("clock jump", "pause"), odd_clocks=True),
-    "traitors": Profile("f replicas lie, in a network that works", ("room", "country"), traitors=True),
+    "traitors": Profile(
+        "f replicas lie; the network works, but correct ones pause", ("room", "country"), ("pause",), True
+    ),
+    "impatient": Profile("time-outs are far too short for the network", ("country", "globe"), ("pause",)),
     "liars": Profile("clients lie", ("room", "rough"), liars=True),
     "everything": Profile(
         "all of it at once",
@@ -100,7 +103,7 @@ class _Draw:
             seed=seed,
             profile=profile,
             replicas=self.replicas,
-            settings=self._settings(network),
+            settings=self._settings(network, profile),
             network=self._network(network, self.replicas + len(clients)),
             clients=clients,
             clocks=self._clocks() if self.profile.odd_clocks else (),
@@ -111,15 +114,17 @@ class _Draw:
             liveness=120 * SECOND,
         )
 
-    def _settings(self, network: str) -> Settings:
+    def _settings(self, network: str, profile: str) -> Settings:
         random = self.random
         timeout = {"country": 400, "globe": 2000}.get(network, random.choice((50, 150, 400)))
+        if profile == "impatient":
+            timeout = random.choice((5, 20, 50))
         return Settings(
             checkpoint_interval=random.choice((1, 2, 4, 8, 16, 64)),
             request_authentication="signature" if random.random() < 0.15 else "mac",
             replica_authentication="signature" if random.random() < 0.15 else "mac",
             view_change_timeout_ms=timeout,
-            view_change_timeout_max_ms=8 * timeout,
+            view_change_timeout_max_ms=max(8 * timeout, 3200),
             status_interval_ms=random.choice((20, 50, 100)),
             clock_skew_ms=random.choice((100, 1000, 5000)),
             batch_requests_max=random.choice((1, 2, 16, 256)),
@@ -182,10 +187,12 @@ class _Draw:
 
     def _traitors(self) -> tuple[TraitorPlan, ...]:
         random = self.random
-        names = sorted(REPLICA_STRATEGIES)
+        names = REPLICA_STRATEGIES
         replicas = random.sample(range(self.replicas), random.randint(1, self.quorums.faults))
         if 0 not in replicas and random.random() < 0.5:
-            replicas[0] = 0  # the first primary is where most lies matter
+            replicas[0] = 0  # primaries are where most lies matter
+        elif 1 not in replicas and random.random() < 0.3:
+            replicas[-1] = 1
         return tuple(
             TraitorPlan(replica, tuple(random.sample(names, random.choice((1, 1, 2, 3))))) for replica in replicas
         )
@@ -201,7 +208,7 @@ class _Draw:
             "client death": self._client_death,
         }
         faults: list[Fault] = []
-        for _ in range(self.random.randint(1, 6) if self.profile.faults else 0):
+        for _ in range(self.random.randint(0, 6) if self.profile.faults else 0):
             kind = self.random.choice(self.profile.faults)
             at = self.random.randrange(self.safety)
             until = self.random.randint(at, self.safety)
@@ -237,7 +244,8 @@ class _Draw:
         return Crash(at, until, replica, effects, loses_votes)
 
     def _pause(self, at: int, until: int) -> Fault:
-        return Pause(at, until, self.random.choice(self.trusted))
+        first = self.trusted[0]  # most often the primary
+        return Pause(at, until, self.random.choice((first, self.random.choice(self.trusted))))
 
     def _clock_jump(self, at: int, until: int) -> Fault:
         by = self.random.choice((-1, 1)) * self.random.choice((MILLISECOND, SECOND, 3600 * SECOND))

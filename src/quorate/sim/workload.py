@@ -20,6 +20,10 @@ SHARES: Final = (("append", 0.4), ("read", 0.7), ("write", 0.85), ("swap", 1.0))
 """Which operations come how often, cumulated."""
 
 
+RESTLESS_THINK: Final = 3_000
+"""The shortest pause between two requests, in microseconds, of a client that goes on only because others wait."""
+
+
 class Operations:
     """Operations whose results tell much: but for reads, every one is a text of its own."""
 
@@ -75,8 +79,12 @@ class ClientNode:
     ) -> None:
         self.address = address
         self.name = chr(ord("a") + address - configuration.replica_count)
-        self.left = plan.requests
-        """How many requests it will still make."""
+        self.goal = plan.requests
+        """It goes on until it has so many answers."""
+        self.is_sated = False
+        """It makes no more requests."""
+        self.is_restless = False
+        """It goes on asking when it has reached its goal, so that nobody's request waits in an idle cluster."""
         self.attempt: Attempt | None = None
         """The request that is under way."""
         self.completed = 0
@@ -101,6 +109,13 @@ class ClientNode:
         self._session = Session(self._authenticator, self._configuration, self._world.now + 1)
         self._think()
 
+    def go_on(self, goal: int) -> None:
+        """From now on as many answers more, and then more as long as others wait."""
+        self.goal = self.completed + goal
+        self.is_restless, self.is_sated = True, False
+        if self._session is not None and self.attempt is None:
+            self._think()
+
     def die(self) -> None:
         """The process dies; what became of its request it will never know."""
         self._lose_attempt()
@@ -109,13 +124,13 @@ class ClientNode:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to ask, and no answer is waited for."""
-        return self.attempt is None and self.left <= 0
+        """Whether it has got what it wanted."""
+        return self.completed >= self.goal
 
     def describe(self) -> str:
         """One line for people."""
         if self.attempt is None:
-            return f"client {self.name} has {self.left} requests to make"
+            return f"client {self.name} got {self.completed} of {self.goal} answers"
         asked = "; ".join(operation.decode() for operation in self.attempt.operations)
         return f"client {self.name} waits since {self.attempt.invoked / 1e6:.3f} s for the answer to: {asked}"
 
@@ -134,15 +149,17 @@ class ClientNode:
 
     def _think(self) -> None:
         session = self._session
-        pause = self._random.randint(0, self._plan.think)
+        least = RESTLESS_THINK if self.is_restless else 0
+        pause = self._random.randint(least, max(least, self._plan.think))
         self._world.schedule(self._world.now + pause, lambda: self._begin(session))
 
     def _begin(self, session: Session | None) -> None:
-        if session is None or session is not self._session or self.attempt is not None or self.left <= 0:
+        if session is None or session is not self._session or self.attempt is not None or self.is_sated:
             return
-        self.left -= 1
         operations = self._operations.next_request()
         self.attempt = Attempt(self.name, self.public_key, self._world.now, operations)
+        if self.is_correct:
+            self._judge.see_asked(self.attempt)
         self._world.tell(self.address, "asks " + "; ".join(operation.decode() for operation in operations))
         session.begin(operations, self._world.now)
         self._settle()
@@ -173,6 +190,7 @@ class ClientNode:
         if attempt is None:
             return
         self.completed += 1
+        self.is_sated = self.is_done and not self.is_restless
         results = outcome.results
         self._world.tell(self.address, "gets " + "; ".join("!" if r is None else r.decode() for r in results))
         self._operations.learn(attempt.operations, results)

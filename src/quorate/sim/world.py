@@ -26,14 +26,15 @@ from quorate.sim.liveness import Pending, look_for_end
 from quorate.sim.network import Network
 from quorate.sim.nodes import Behaviour, ReplicaNode
 from quorate.sim.plan import ClientDeath, ClockJump, ClockPlan, Crash, Cut, Fault, Pause, Plan
+from quorate.sim.register import RegisterService
 from quorate.sim.workload import ClientNode
 
 CHECK_EVERY: Final = 50_000
 """How often, in virtual time, the judge looks whether everything has come to an end."""
 EVENTS_MAX: Final = 3_000_000
 """More events than any honest run has: something goes round and round."""
-REQUESTS_AFTER_HEALING: Final = 2
-"""How many more requests each client makes at most once the world is healed."""
+ANSWERS_AFTER_HEALING: Final = 2
+"""Once the world is healed each client wants so many more answers; all go on asking until the last has got them."""
 
 
 class Recorder(Protocol):
@@ -182,12 +183,15 @@ class World:
                 node.start()
         for client in self.clients:
             client.start()
-            client.left = min(client.left, REQUESTS_AFTER_HEALING)
+            client.go_on(ANSWERS_AFTER_HEALING)
         self._check()
 
     def _check(self) -> None:
         """Has everything come to an end? Later than the plan's limit it is a verdict that it has not."""
         self._end = look_for_end(self.replicas, self.clients, self.judge)
+        if all(client.is_done for client in self.clients if client.is_correct):
+            for client in self.clients:
+                client.is_sated = True
         if self._end is not None:
             if self.now >= self.plan.safety + self.plan.liveness:
                 self.judge.accuse("liveness", self._end.describe())
@@ -224,15 +228,13 @@ class World:
 
     def _behave(self, node: ReplicaNode, records: Iterable[Record], lost_votes: bool) -> Behaviour:
         """The process of a replica: the real rules, in a traitor's case with strategies around them."""
-
-        def honest(kept: Iterable[Record] = ()) -> Replica:
-            return Replica(
-                node.address, self._cluster.configuration, node.service, node.authenticator, kept, lost_votes
-            )
-
-        strategies = self._liars.get(node.address)
+        configuration, strategies = self._cluster.configuration, self._liars.get(node.address)
         if strategies is None:
-            return honest(records)
+            return Replica(node.address, configuration, node.service, node.authenticator, records, lost_votes)
+
+        def honest() -> Replica:
+            return Replica(node.address, configuration, RegisterService(), node.authenticator)
+
         tools = Tools(node.address, node.authenticator, self.quorums, self._random, self._conspiracy)
         return make_traitor(strategies, tools, honest)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quorate.adversary.traitor import Strategy, Tools, attachments_of
+from quorate.adversary.proposals import BatchForger, proposal
+from quorate.adversary.traitor import Tools
 from quorate.core.effects import Broadcast, Effect
 from quorate.core.ports import Opened
-from quorate.messages.codec import decode_batch, decode_envelope, encode_batch
-from quorate.messages.digests import batch_digest, request_digest
 from quorate.messages.protocol import Batch, Commit, Prepare, PrePrepare
 
 
-class Equivocate(Strategy):
+class Equivocate(BatchForger):
     """Sends half of the backups another batch: the same requests in another order, at another time, or none."""
 
     row = "P2"
@@ -23,15 +22,6 @@ class Equivocate(Strategy):
         """The second digest of each (view, sequence number)."""
         self._committed: set[tuple[int, int]] = set()
         self._extra: list[Effect] = []
-
-    def says(self, effect: Effect, now: int) -> Sequence[Effect]:
-        """A second PRE-PREPARE for some of the backups, and the commits that go with it."""
-        if not isinstance(effect, Broadcast):
-            return (effect,)
-        message = effect.message
-        if isinstance(message, PrePrepare) and attachments_of(effect.frame):
-            return self._equivocate(effect, message)
-        return (effect,)
 
     def hears(self, opened: Opened, now: int) -> Opened | None:
         """A backup accepted the second batch: commit to that too."""
@@ -48,18 +38,15 @@ class Equivocate(Strategy):
         extra, self._extra = self._extra, []
         return extra
 
-    def _equivocate(self, effect: Broadcast, message: PrePrepare) -> Sequence[Effect]:
-        data = attachments_of(effect.frame)[0]
-        batch = decode_batch(data)
+    def forge(self, effect: Broadcast, message: PrePrepare, batch: Batch) -> Sequence[Effect]:
+        """One batch to these backups, another to those."""
+        random = self.tools.random
         requests = list(batch.requests)
-        self.tools.random.shuffle(requests)
-        kept = requests[: self.tools.random.choice((0, len(requests), len(requests)))]
-        other = Batch(batch.time + self.tools.random.choice((1, 7)), tuple(kept))
-        digest = batch_digest(other.time, [request_digest(decode_envelope(frame).payload) for frame in kept])
-        second = PrePrepare(message.view, message.sequence_number, digest, self.tools.replica_id)
-        self._others[message.view, message.sequence_number] = digest
-        frame = self.tools.authenticator.seal(second, (encode_batch(other),))
+        random.shuffle(requests)
+        kept = requests[: random.choice((0, len(requests), len(requests)))]
+        second, frame = proposal(self.tools, message, Batch(batch.time + random.choice((1, 7)), tuple(kept)))
+        self._others[message.view, message.sequence_number] = second.digest
         here, there = self.tools.halves()
         both = [*self.tools.send_each(here, message, effect.frame), *self.tools.send_each(there, second, frame)]
-        self.tools.random.shuffle(both)
+        random.shuffle(both)
         return both

@@ -1,0 +1,46 @@
+"""B5, B6, P18: a replica that asks for new views all the time, near ones and ones far ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quorate.adversary.traitor import Strategy, Tools
+from quorate.core.effects import Effect
+from quorate.core.ports import Opened
+from quorate.messages.protocol import Checkpoint, CheckpointClaim, ViewChange
+
+EVERY = 30_000
+"""How often it asks, in microseconds."""
+
+
+class ViewChangeFlood(Strategy):
+    """A VIEW-CHANGE every few milliseconds, for the next view or any."""
+
+    row = "B5"
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._due = 0
+        self._view = 0
+        self._checkpoint = CheckpointClaim(0, bytes(32))
+
+    def hears(self, opened: Opened, now: int) -> Opened | None:
+        """Listen for the view that the others are in, and for a checkpoint to name."""
+        message = opened.message
+        if isinstance(message, Checkpoint) and message.sequence_number > self._checkpoint.sequence_number:
+            self._checkpoint = CheckpointClaim(message.sequence_number, message.digest)
+        self._view = max(self._view, getattr(message, "view", 0) % 10**6)
+        return opened
+
+    def adds(self, now: int) -> Sequence[Effect]:
+        """Another VIEW-CHANGE."""
+        if now < self._due:
+            return ()
+        self._due = now + EVERY
+        view = self._view + self.tools.random.choice((1, 1, 2, 5, 10**9))
+        low = self._checkpoint.sequence_number
+        return (self.tools.broadcast(ViewChange(view, low, (self._checkpoint,), (), (), self.tools.replica_id, 0)),)
+
+    def next_deadline(self) -> int | None:
+        """Soon."""
+        return self._due
