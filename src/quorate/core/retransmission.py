@@ -112,7 +112,8 @@ def on_status(core: Core, opened: Opened) -> None:
     assert isinstance(message, Status)
     peer = message.replica
     core.peer_marks[peer] = (message.last_executed, message.low_watermark)
-    if message.last_executed > core.last_executed:
+    known = max(core.log.slots, default=core.last_executed)
+    if message.last_executed > core.last_executed or message.low_watermark + len(message.slots) > known:
         timers.ask_soon(core)
     if core.now < core.answered_status.get(peer, -core.status_interval) + core.status_interval // 2:
         return
