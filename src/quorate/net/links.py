@@ -7,10 +7,12 @@ for `quorate status`: they show garbage, strangers, floods and oversize frames t
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EADDRINUSE
+from socket import gaierror
 from typing import Final
 
 from quorate.errors import ConfigurationError
@@ -62,6 +64,13 @@ def _count(counters: dict[str, int], reason: str) -> None:
     if reason not in counters and len(counters) >= _COUNTERS_MAX:
         reason = _OTHERS
     counters[reason] = counters.get(reason, 0) + 1
+
+
+def _why(error: Exception) -> str:
+    """The system's words for what went wrong; the event loops' own differ."""
+    if isinstance(error, OSError) and not isinstance(error, gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error)
 
 
 class _Opener:
@@ -121,7 +130,7 @@ class Listener:
             if error.errno == EADDRINUSE:
                 why = "is taken: stop what listens there, or choose another port"
             else:
-                why = f"cannot be listened on ({error.strerror or error}): choose an address of this machine"
+                why = f"cannot be listened on ({_why(error)}): choose an address of this machine"
             raise ConfigurationError(f"{host}:{port} {why}") from error
 
     def close(self) -> None:
@@ -279,7 +288,7 @@ class Dialer:
             self._fail(f"no answer within {timeout_seconds:g} seconds")
         except (OSError, UnicodeError) as error:
             self._abandon_greeting()
-            self._fail(getattr(error, "strerror", None) or str(error))
+            self._fail(_why(error))
         connected = loop.time()
         await self._over.wait()
         return loop.time() - connected
