@@ -36,7 +36,8 @@ def test_a_sound_service_has_no_findings() -> None:
         ("AnswersQueriesWrongly", "query answers b'stale "),
         ("Raises", "query raised UnicodeDecodeError"),
         ("NeverReleases", "release leaves a checkpoint held"),
-        ("ReleasesTooMuch", "has no node at ()"),
+        ("ReleasesTooMuch", "there is no node at ()"),
+        ("HashesThePresent", "another digest in an instance that installed"),
         ("WaitsForTheClock", "two processes wait for"),
     ],
 )

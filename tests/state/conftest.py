@@ -1,4 +1,4 @@
-"""Tables of lists, which are changed in place, and a way to see a whole checkpoint."""
+"""Tables of values that are changed in place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from quorate.messages.tree import NodeKind, Path, child_digests, kind_of_node
 from quorate.state import Shape, Table
 
 
@@ -36,20 +35,6 @@ class WordsCodec:
         return Words(value.words.copy())
 
 
-def leaves_of(holder: Any, sequence_number: int, digest: bytes, path: Path = ()) -> dict[Path, bytes]:
-    """All leaves of a held checkpoint; every node on the way matches its digest."""
-    data = holder.fetch(sequence_number, path)
-    assert data is not None, path
-    kind = kind_of_node(path, data, digest)
-    assert kind is not None, path
-    if kind is NodeKind.LEAF:
-        return {path: data} if data else {}
-    leaves = {}
-    for child, child_digest in enumerate(child_digests(data)):
-        leaves |= leaves_of(holder, sequence_number, child_digest, (*path, child))
-    return leaves
-
-
 @pytest.fixture
 def codec() -> WordsCodec:
     return WordsCodec()
@@ -64,8 +49,3 @@ def table(codec: WordsCodec) -> Table[Words]:
 @pytest.fixture
 def words() -> type[Words]:
     return Words
-
-
-@pytest.fixture
-def leaves() -> Any:
-    return leaves_of

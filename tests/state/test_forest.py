@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from quorate.errors import InvariantViolation
 from quorate.messages.tree import EMPTY
+from quorate.services.conformance import leaves_of
 from quorate.state import Forest, PlainCodec, Shape, Table
 
 
@@ -23,13 +22,13 @@ def test_an_empty_forest_has_the_empty_digest() -> None:
     assert forest.fetch(1, ()) == b""
 
 
-def test_its_checkpoint_is_one_tree(leaves: Any) -> None:
+def test_its_checkpoint_is_one_tree() -> None:
     """From the root one comes to the leaves of all tables, each node checked on the way."""
     forest, tables = _forest()
     tables[0].put(b"key", b"value")
     tables[2].put(b"key", b"value")
 
-    found = leaves(forest, 1, forest.checkpoint(1))
+    found = leaves_of(forest, 1, forest.checkpoint(1))
 
     assert sorted(path[0] for path in found) == [0, 2]
 
@@ -43,7 +42,7 @@ def test_the_same_contents_in_another_table_are_other_contents() -> None:
     assert forest.checkpoint(1) != other.checkpoint(1)
 
 
-def test_installing_makes_forests_equal(leaves: Any) -> None:
+def test_installing_makes_forests_equal() -> None:
     forest, tables = _forest()
     tables[0].put(b"key", b"value")
     tables[2].put(b"other", b"value")
@@ -52,9 +51,9 @@ def test_installing_makes_forests_equal(leaves: Any) -> None:
     laggard_tables[0].put(b"key", b"value")
     laggard_tables[1].put(b"wrong", b"value")
 
-    laggard.install(1, {**leaves(forest, 1, digest), (1,): b""})
+    laggard.install(1, {**leaves_of(forest, 1, digest), (1,): b""})
 
-    assert leaves(laggard, 1, digest) == leaves(forest, 1, digest)
+    assert leaves_of(laggard, 1, digest) == leaves_of(forest, 1, digest)
     assert len(laggard_tables[1]) == 0
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from quorate.errors import InvariantViolation
 from quorate.messages.tree import EMPTY
+from quorate.services.conformance import leaves_of
 from quorate.state import PlainCodec, Shape, Table
 
 _SMALL = Shape(bits=2, levels=2)
@@ -129,24 +130,24 @@ def test_a_key_that_goes_and_comes_back_while_its_leaf_is_hashed_is_found_again(
     assert table.checkpoint(3) == _table({b"key": b"back"}).checkpoint(3)
 
 
-def test_held_checkpoints_stay_as_they_were(table: Any, words: Any, leaves: Any) -> None:
+def test_held_checkpoints_stay_as_they_were(table: Any, words: Any) -> None:
     """Every held checkpoint gives its own nodes, whatever happened since."""
     table.put(b"stays", words([b"a"]))
     table.put(b"changes", words([b"a"]))
     table.put(b"goes", words([b"a"]))
     first = table.checkpoint(1)
-    leaves_at_first = leaves(table, 1, first)
+    leaves_at_first = leaves_of(table, 1, first)
     table.modify(b"changes").words.append(b"b")
     table.delete(b"goes")
     second = table.checkpoint(2)
-    leaves_at_second = leaves(table, 2, second)
+    leaves_at_second = leaves_of(table, 2, second)
     table.clear()
     table.put(b"goes", words([b"another"]))
     table.checkpoint(3)
     table.put(b"new", words([]))
 
-    assert leaves(table, 1, first) == leaves_at_first
-    assert leaves(table, 2, second) == leaves_at_second
+    assert leaves_of(table, 1, first) == leaves_at_first
+    assert leaves_of(table, 2, second) == leaves_at_second
     assert leaves_at_first != leaves_at_second
 
 
@@ -216,16 +217,16 @@ def test_a_leaf_with_keys_of_another_partition_is_refused() -> None:
     assert list(table) == [b"key"]
 
 
-def test_an_installed_value_can_be_changed(table: Any, codec: Any, words: Any, leaves: Any) -> None:
+def test_an_installed_value_can_be_changed(table: Any, codec: Any, words: Any) -> None:
     """Copy-on-write holds for what came by install too."""
     table.put(b"key", words([b"a"]))
     digest = table.checkpoint(1)
     other: Table[Any] = Table(codec, _SMALL)
-    other.install(1, leaves(table, 1, digest))
+    other.install(1, leaves_of(table, 1, digest))
     other.modify(b"key").words.append(b"b")
 
     assert other.get(b"key").words == [b"a", b"b"]
-    assert leaves(other, 1, digest) == leaves(table, 1, digest)
+    assert leaves_of(other, 1, digest) == leaves_of(table, 1, digest)
 
 
 @given(st.sets(_keys, max_size=60), st.sets(_keys, max_size=60), st.integers(1, 5), st.data())

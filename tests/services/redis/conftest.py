@@ -13,6 +13,7 @@ import hiredis
 import pytest
 
 from quorate.core.ports import Context
+from quorate.services.conformance import leaves_of
 from quorate.services.redis import Pipeline, RedisService, encode_operation
 
 AGREED_TIME = 1_700_000_000_000_000
@@ -57,8 +58,8 @@ class Oracle:
 class Subject:
     """A Redis service of one's own, asked like a server. Time stands still until it is moved."""
 
-    def __init__(self, protocol: int = 2, service: RedisService | None = None) -> None:
-        self.service = service or RedisService()
+    def __init__(self, protocol: int = 2) -> None:
+        self.service = RedisService()
         self.protocol = protocol
         self.time = AGREED_TIME
         self.asked = 0
@@ -74,6 +75,21 @@ class Subject:
         """The raw replies to a pipeline."""
         self.asked += 1
         return self.service.execute(encode_operation(Pipeline(database, self.protocol, commands)), self.context())
+
+    def checkpoint(self, number: int) -> bytes:
+        """Take a checkpoint and wait for its digest."""
+        digest = self.service.checkpoint(number)
+        while digest is None:
+            digest = self.service.digest(number)
+        return digest
+
+    def successor(self) -> Subject:
+        """A service that has fetched the state of this one and goes on from there."""
+        digest = self.checkpoint(1)
+        other = Subject(self.protocol)
+        other.service.install(1, leaves_of(self.service, 1, digest))
+        other.time, other.asked = self.time, self.asked
+        return other
 
 
 @pytest.fixture(scope="session")

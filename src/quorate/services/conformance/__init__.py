@@ -15,5 +15,6 @@ A service that passes may still be wrong on operations that it was not shown: ch
 
 from quorate.services.conformance.kit import assert_conforms, check
 from quorate.services.conformance.plan import Finding, Step
+from quorate.services.conformance.walk import BadNode, leaves_of
 
-__all__ = ["Finding", "Step", "assert_conforms", "check"]
+__all__ = ["BadNode", "Finding", "Step", "assert_conforms", "check", "leaves_of"]

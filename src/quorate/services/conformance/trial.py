@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from quorate.core.ports import Service
-from quorate.messages.tree import NodeKind, Path, child_digests, kind_of_node
+from quorate.messages.tree import Path
 from quorate.services.conformance.plan import Finding, Plan, Transcript, new_service
+from quorate.services.conformance.walk import BadNode, leaves_of
 
 _QUERIED = 64
 """At each checkpoint so many of the last operations are asked as queries."""
@@ -103,27 +104,12 @@ class Trial:
 
     def _leaves(self, service: Service, index: int, number: int, digest: bytes) -> dict[Path, bytes]:
         """All leaves of a held checkpoint, each node checked against its digest."""
-        return dict(self._walk(service, index, number, (), digest))
-
-    def _walk(
-        self, service: Service, index: int, number: int, path: Path, digest: bytes
-    ) -> Iterator[tuple[Path, bytes]]:
-        data = self._ask(index, service.fetch, number, path)
-        if data is None:
-            raise self._fail(index, f"the checkpoint after it has no node at {path}")
-        kind = kind_of_node(path, data, digest)
-        if kind is None:
-            raise self._fail(
-                index,
-                f"the node at {path} of the checkpoint after it does not match its digest: "
-                "was a value changed without the table's knowing?",
-            )
-        if kind is NodeKind.LEAF:
-            yield path, data
-        else:
-            for child, child_digest in enumerate(child_digests(data)):
-                if any(child_digest):
-                    yield from self._walk(service, index, number, (*path, child), child_digest)
+        try:
+            return leaves_of(service, number, digest)
+        except BadNode as error:
+            raise self._fail(index, f"in the checkpoint after it {error}") from error
+        except Exception as error:
+            raise self._fail(index, f"fetch raised {error!r}") from error
 
     def _look_back(self, service: Service) -> None:
         """Held checkpoints are as they were, whatever has happened since."""
@@ -151,6 +137,8 @@ class Trial:
         return service
 
     def _follow(self, service: Service, held: _Held) -> None:
+        """Execute what comes after *held*. Digests are asked for between operations, which must not show in them."""
+        started: int | None = None
         for index in range(held.index + 1, len(self._plan.steps)):
             result, expected = self._execute(service, index), self.transcript.results[index]
             if result != expected:
@@ -159,10 +147,26 @@ class Trial:
                     f"an instance that installed the checkpoint after operation {held.index} answers {result!r}, "
                     f"the one that executed all before answers {expected!r}",
                 )
-            if self._is_checkpoint(index) and _checkpoint(service, 2 * (index + 1)) != self.transcript.digests[index]:
-                raise self._fail(
-                    index, f"another digest in an instance that installed the checkpoint after operation {held.index}"
-                )
+            if started is not None:
+                started = self._compare_digest(service, held, started, wait=self._is_checkpoint(index))
+            if self._is_checkpoint(index):
+                self._ask(index, service.checkpoint, 2 * (index + 1))
+                started = index
+        if started is not None:
+            self._compare_digest(service, held, started, wait=True)
+
+    def _compare_digest(self, service: Service, held: _Held, index: int, wait: bool) -> int | None:
+        """Compare the digest of the checkpoint after operation *index*; *index* as long as it is not known."""
+        digest = self._ask(index, service.digest, 2 * (index + 1))
+        while digest is None and wait:
+            digest = self._ask(index, service.digest, 2 * (index + 1))
+        if digest is None:
+            return index
+        if digest != self.transcript.digests[index]:
+            raise self._fail(
+                index, f"another digest in an instance that installed the checkpoint after operation {held.index}"
+            )
+        return None
 
     def _release(self, service: Service) -> None:
         """Those to be kept are kept, the newest one is kept anyway, and the others are gone."""

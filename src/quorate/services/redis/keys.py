@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from quorate.services.redis.arguments import range_argument
-from quorate.services.redis.command import ALL_KEYS, NO_KEYS, TWO_KEYS, Call, Command, Keys, Kind
+from quorate.services.redis.command import ALL_KEYS, NO_KEYS, TWO_KEYS, Call, Command, Kind
 from quorate.services.redis.errors import (
     DATABASE_OUT_OF_RANGE,
     NO_SUCH_KEY,
@@ -184,7 +184,7 @@ COMMANDS = [
     Command("del", delete, -2, Kind.WRITE, ALL_KEYS),
     Command("exists", exists, -2, Kind.READ, ALL_KEYS),
     Command("move", move, 3, Kind.WRITE),
-    Command("object", object_, -2, Kind.READ, Keys(2, 2, 1)),
+    Command("object", object_, -2, Kind.READ, NO_KEYS),
     Command("randomkey", randomkey, 1, Kind.READ | Kind.UNSTEADY, NO_KEYS),
     Command("rename", rename, 3, Kind.WRITE, TWO_KEYS),
     Command("renamenx", renamenx, 3, Kind.WRITE, TWO_KEYS),
