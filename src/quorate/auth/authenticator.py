@@ -42,6 +42,11 @@ KNOWN_CLIENTS_MAX: Final = 4096
 """Session and public keys of clients kept ready; beyond it the oldest is derived anew."""
 
 
+Check = Callable[[Any, Envelope], bool]
+"""Whether an envelope's authentication is that of the sender whom its message names."""
+_FROM_CLIENTS: Final = frozenset({Request, Inspect})
+
+
 class Scheme(Enum):
     """How a type of message is authenticated."""
 
@@ -131,10 +136,18 @@ class ReplicaAuthenticator:
         self.replica_id = replica_id
         self._keys = _Keys(key_pair, configuration)
         self._policy = policy_of(configuration)
-        self._openers: dict[Scheme, Callable[[Message, Envelope], bool]] = {
-            Scheme.SIGNATURE: self._has_signature,
-            Scheme.VECTOR: self._has_mac_in_vector,
-            Scheme.SINGLE: self._has_single_mac,
+        by_replica: dict[Scheme, Check] = {
+            Scheme.SIGNATURE: self._is_signed_by_replica,
+            Scheme.VECTOR: self._has_replicas_mac_in_vector,
+            Scheme.SINGLE: self._has_replicas_single_mac,
+        }
+        by_client: dict[Scheme, Check] = {
+            Scheme.SIGNATURE: self._is_signed_by_client,
+            Scheme.VECTOR: self._has_clients_mac_in_vector,
+            Scheme.SINGLE: self._has_clients_single_mac,
+        }
+        self._checks: dict[type, Check] = {
+            kind: (by_client if kind in _FROM_CLIENTS else by_replica)[scheme] for kind, scheme in self._policy.items()
         }
 
     def seal(self, message: Message, attachments: tuple[bytes, ...] = (), receiver: int | None = None) -> bytes:
@@ -162,36 +175,45 @@ class ReplicaAuthenticator:
         """Check a frame (see `core.ports.Authenticator`)."""
         envelope = decode_envelope(frame)
         message = decode(envelope.payload)
-        if not self._openers[self._policy[type(message)]](message, envelope):
+        if not self._checks[type(message)](message, envelope):
             raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
         return Opened(message, envelope, frame)
 
-    def _has_signature(self, message: Message, envelope: Envelope) -> bool:
+    def _is_signed_by_client(self, message: Any, envelope: Envelope) -> bool:
         signed = self._keys.domain + envelope.payload
-        if isinstance(message, Request | Inspect):
-            return self._keys.client_verifier(message.client).verify(signed, envelope.authentication)
+        return self._keys.client_verifier(message.client).verify(signed, envelope.authentication)
+
+    def _has_clients_mac_in_vector(self, message: Any, envelope: Envelope) -> bool:
+        return _matches(self._keys.client_keys(message.client)[0], envelope, self._own_place(envelope))
+
+    def _has_clients_single_mac(self, message: Any, envelope: Envelope) -> bool:
+        return _matches(self._keys.client_keys(message.client)[0], envelope, envelope.authentication)
+
+    def _is_signed_by_replica(self, message: Any, envelope: Envelope) -> bool:
         if message.replica >= len(self._keys.replica_verifiers):
             return False
-        return self._keys.replica_verifiers[message.replica].verify(signed, envelope.authentication)
+        signed = self._keys.domain + envelope.payload
+        verifier: PublicKey = self._keys.replica_verifiers[message.replica]
+        return verifier.verify(signed, envelope.authentication)
 
-    def _key_from(self, message: Message) -> bytes:
-        if isinstance(message, Request | Inspect):
-            return self._keys.client_keys(message.client)[0]
-        if message.replica >= len(self._keys.from_replicas):
-            return b""
-        return self._keys.from_replicas[message.replica]
+    def _has_replicas_mac_in_vector(self, message: Any, envelope: Envelope) -> bool:
+        return _matches(self._key_from_replica(message.replica), envelope, self._own_place(envelope))
 
-    def _has_mac_in_vector(self, message: Message, envelope: Envelope) -> bool:
+    def _has_replicas_single_mac(self, message: Any, envelope: Envelope) -> bool:
+        return _matches(self._key_from_replica(message.replica), envelope, envelope.authentication)
+
+    def _own_place(self, envelope: Envelope) -> bytes:
         at = self.replica_id * MAC_BYTES
-        return self._matches(message, envelope, envelope.authentication[at : at + MAC_BYTES])
+        return envelope.authentication[at : at + MAC_BYTES]
 
-    def _has_single_mac(self, message: Message, envelope: Envelope) -> bool:
-        return self._matches(message, envelope, envelope.authentication)
+    def _key_from_replica(self, replica: int) -> bytes:
+        """Empty for an unknown replica, and for messages in the own name: nobody else may send them here."""
+        keys = self._keys.from_replicas
+        return keys[replica] if replica < len(keys) else b""
 
-    def _matches(self, message: Message, envelope: Envelope, mac: bytes) -> bool:
-        key = self._key_from(message)
-        # There is no key for messages in the own name: nobody else may send them here.
-        return bool(key) and compare_digest(_mac(key, envelope.payload), mac)
+
+def _matches(key: bytes, envelope: Envelope, mac: bytes) -> bool:
+    return bool(key) and compare_digest(_mac(key, envelope.payload), mac)
 
 
 class ClientAuthenticator:
@@ -220,7 +242,7 @@ class ClientAuthenticator:
         """Check a reply or an inspection. Raises MalformedMessage or AuthenticationFailed."""
         envelope = decode_envelope(frame)
         message = decode(envelope.payload)
-        if not isinstance(message, Reply | Inspection) or message.replica >= len(self._keys.from_replicas):
+        if not isinstance(message, (Reply, Inspection)) or message.replica >= len(self._keys.from_replicas):
             raise AuthenticationFailed(f"{type(message).__name__} is not for a client")
         if self._policy[type(message)] is Scheme.SIGNATURE:
             verifier = self._keys.replica_verifiers[message.replica]
