@@ -26,6 +26,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Samples by latency in nanoseconds; empty where the load generator gives none."""
     processor_seconds: dict[str, float]
     """Processor time of one process of each role."""
+    processor_seconds_in_all: float
+    """Of all processes of the system and the load together."""
     others_share: float
     """The share of the machine's processors that programs outside of this measurement used meanwhile."""
     operations_in_all: int

@@ -56,6 +56,7 @@ def measure(processes: Processes, port: int, workload: Workload, seconds: float,
         seconds=operations / rate,
         latency=latency,
         processor_seconds={role: used[role] / len(pids) for role, pids in roles.items()} | {"client": client},
+        processor_seconds_in_all=sum(used.values()) + client,
         others_share=others_share(before, after, sum(used.values()) + client),
         operations_in_all=_FIRST_GUESS + operations,
     )

@@ -39,7 +39,8 @@ def notes(results: Results) -> list[str]:
         f"({machine['processor']}), {machine['system']}, Python {machine['python']}; "
         f"fdatasync takes {machine['fdatasync_ms']} ms; load average at the start {machine['load_average']:.2f}.",
         f"{results.repetitions} repetitions of {results.seconds:g} s, the systems in turn; medians, and in brackets "
-        "the extremes of the repetitions. Processor time is for one operation, of one process of each role.",
+        "the extremes of the repetitions. Processor time is for one operation: of all processes together, the load's too, "
+        "and of one process of each role.",
     ]
     if any(summary.is_disturbed for summary in results.summaries):
         lines.append(
@@ -70,7 +71,7 @@ def _ratios(results: Results, system: str) -> Table:
 def _figures(results: Results, workload: str) -> Table:
     """One row a system."""
     chosen = [summary for summary in results.summaries if summary.workload == workload]
-    columns = ["system", "operations/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "processor us/operation", "batch"]
+    columns = ["system", "operations/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "processor us", "of", "batch"]
     has_failures = any(summary.failures for summary in chosen)
     rows = [_row(results, summary) + ([str(summary.failures)] if has_failures else []) for summary in chosen]
     return Table(results.titles[workload], columns + (["wrong"] if has_failures else []), rows)
@@ -84,6 +85,7 @@ def _row(results: Results, summary: Summary) -> list[str]:
         name,
         _rate(summary.throughput) + (_DISTURBED if summary.is_disturbed else ""),
         *(_milliseconds(summary.latency.get(each)) for each in ("p50", "p90", "p99", "p99.9")),
+        f"{summary.processor_microseconds_in_all:.1f}",
         roles,
         _NONE if batch is None else f"{batch:.1f}",
     ]

@@ -15,6 +15,9 @@ from benchmarks.plan import Effort, Load, Workload, in_turn
 from benchmarks.processes import Processes
 from benchmarks.systems.system import Running, Setting, System
 
+TRIAL = -1
+"""The repetition in which settings are tried."""
+
 Progress = Callable[[str, int], None]
 """Told what is done next, and how many steps are behind."""
 Warn = Callable[[str], None]
@@ -53,7 +56,7 @@ class Runner:
     def __init__(self, plan: Plan, directory: Path, progress: Progress, warn: Warn) -> None:
         self.measurements: list[Measurement] = []
         self.trials: list[Measurement] = []
-        """Measurements that chose a peer's settings; repetition -1."""
+        """Measurements that chose a peer's settings."""
         self.skipped: list[Skipped] = []
         self._plan = plan
         self._directory = directory
@@ -93,9 +96,8 @@ class Runner:
             self._setting.update({(system.name, workload.name): system.settings[0] for workload in workloads})
             return
         best: dict[str, float] = {}
-        seconds = self._plan.effort.tuning_seconds
         for setting in system.settings:
-            for measurement in self._measure(system, setting, workloads, -1, seconds, seconds / 2):
+            for measurement in self._measure(system, setting, workloads, TRIAL):
                 self.trials.append(measurement)
                 throughput = measurement.measured.throughput
                 if throughput > best.get(measurement.workload, 0.0):
@@ -104,78 +106,90 @@ class Runner:
 
     def _measure_all(self, system: System, repetition: int) -> None:
         """All workloads of a system, those with the same setting together."""
-        effort = self._plan.effort
         for setting in system.settings:
-            workloads = [
+            chosen = [
                 workload
                 for workload in self._plan.workloads_of(system)
                 if self._setting.get((system.name, workload.name)) == setting
             ]
-            if workloads:
-                taken = self._measure(system, setting, workloads, repetition, effort.seconds, effort.warm_up)
-                self.measurements.extend(taken)
+            self.measurements.extend(self._measure(system, setting, chosen, repetition))
 
     def _measure(
-        self,
-        system: System,
-        setting: Setting,
-        workloads: Sequence[Workload],
-        repetition: int,
-        seconds: float,
-        warm_up: float,
-    ) -> Iterator[Measurement]:
-        """Start a system, measure the workloads, stop it. A failure ends it early."""
+        self, system: System, setting: Setting, workloads: Sequence[Workload], repetition: int
+    ) -> list[Measurement]:
+        """Start a system for each kind of load, measure the workloads, stop it. A failure ends one kind early."""
+        measurements = []
         title = f"{system.title}{', ' + setting.name if setting.name else ''}"
-        self._progress(f"{title}: starting", self._steps_behind)
-        steps_after = self._steps_behind + len(workloads)
-        current = None
-        try:
-            with self._started(system, setting) as (processes, running):
-                for workload in workloads:
-                    current = workload
-                    self._progress(f"{title}: {workload.title}", self._steps_behind)
-                    measure = _MEASURES[workload.load]
-                    before = running.batches()
-                    measured = measure(processes, running, workload, seconds, warm_up)
-                    yield Measurement(
-                        system=system.name,
-                        workload=workload.name,
-                        repetition=repetition,
-                        setting=setting.name,
-                        measured=measured,
-                        operations_in_batch=_operations_in_batch(measured, before, running.batches()),
-                    )
-                    self._steps_behind += 1
-        except (MeasurementFailed, MissingPeer) as error:
-            self._skip(system, str(error), current)
-        self._steps_behind = steps_after
+        for load in system.loads:
+            chosen = [workload for workload in workloads if workload.load is load]
+            steps_after = self._steps_behind + len(chosen)
+            current = None
+            try:
+                if chosen:
+                    self._progress(f"{title}: starting", self._steps_behind)
+                    with self._started(system, setting, load) as (processes, running):
+                        for current in chosen:
+                            self._progress(f"{title}: {current.title}", self._steps_behind)
+                            taken = self._measure_one(processes, running, current, repetition)
+                            measurements.append(_measurement(system, setting, current, repetition, taken))
+                            self._steps_behind += 1
+            except (MeasurementFailed, MissingPeer) as error:
+                self._skip(system, str(error), current)
+            self._steps_behind = steps_after
+        return measurements
+
+    def _measure_one(
+        self, processes: Processes, running: Running, workload: Workload, repetition: int
+    ) -> tuple[Measured, float | None]:
+        """Operations in a batch stand beside the measured figures."""
+        effort = self._plan.effort
+        seconds, warm_up = effort.seconds, effort.warm_up
+        if repetition == TRIAL:
+            seconds = effort.tuning_seconds
+            warm_up = seconds / 2
+        before = running.batches()
+        measured = _MEASURES[workload.load](processes, running, workload, seconds, warm_up)
+        processes.check()
+        return measured, _operations_in_batch(measured, before, running.batches())
 
     @contextmanager
-    def _started(self, system: System, setting: Setting) -> Iterator[tuple[Processes, Running]]:
+    def _started(self, system: System, setting: Setting, load: Load) -> Iterator[tuple[Processes, Running]]:
         with (
             tempfile.TemporaryDirectory(prefix="quorate-benchmark-", dir=self._directory) as folder,
             Processes(Path(folder)) as processes,
         ):
-            yield processes, system.start(processes, setting)
+            yield processes, system.start(processes, setting, load)
+
+
+def _measurement(
+    system: System, setting: Setting, workload: Workload, repetition: int, taken: tuple[Measured, float | None]
+) -> Measurement:
+    measured, operations_in_batch = taken
+    return Measurement(
+        system=system.name,
+        workload=workload.name,
+        repetition=repetition,
+        setting=setting.name,
+        measured=measured,
+        operations_in_batch=operations_in_batch,
+    )
 
 
 def _with_client(
-    processes: Processes, running: Running, workload: Workload, seconds: float, warm_up: float
+    _processes: Processes, running: Running, workload: Workload, seconds: float, warm_up: float
 ) -> Measured:
+    if running.load is None:
+        raise MeasurementFailed("it has no load process")
     order = Order(outstanding=workload.outstanding, seconds=seconds, warm_up=warm_up, roles=running.roles)
-    measured = running.load.measure(order)
-    processes.check()
-    return measured
+    return running.load.measure(order)
 
 
 def _with_redis_benchmark(
-    processes: Processes, running: Running, workload: Workload, seconds: float, warm_up: float
+    processes: Processes, running: Running, workload: Workload, seconds: float, _warm_up: float
 ) -> Measured:
     if running.redis_port is None:
         raise MeasurementFailed("it has no port for redis-benchmark")
-    measured = redis_benchmark.measure(processes, running.redis_port, workload, seconds, running.roles)
-    processes.check()
-    return measured
+    return redis_benchmark.measure(processes, running.redis_port, workload, seconds, running.roles)
 
 
 _MEASURES = {Load.CLIENT: _with_client, Load.REDIS_BENCHMARK: _with_redis_benchmark}

@@ -33,6 +33,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The medians of the repetitions' percentiles, in seconds."""
     processor_microseconds: dict[str, float]
     """For one operation, of one process of each role."""
+    processor_microseconds_in_all: float
+    """For one operation, of all processes together, the load's too: what bounds the throughput of a small machine."""
     operations_in_batch: float | None
     failures: int
     others_share: float
@@ -83,6 +85,7 @@ def summarize(measurements: Sequence[Measurement], system: str, workload: str) -
             role: 1e6 * mean(each.processor_seconds[role] / each.operations for each in measured)
             for role in measured[0].processor_seconds
         },
+        processor_microseconds_in_all=1e6 * mean(each.processor_seconds_in_all / each.operations for each in measured),
         operations_in_batch=median(batches) if batches else None,
         failures=sum(each.failures for each in measured),
         others_share=max(each.others_share for each in measured),

@@ -87,6 +87,7 @@ class ClosedLoop:
             latency=percentiles(self._latencies),
             histogram=histogram(self._latencies),
             processor_seconds={role: used[role] / len(pids) for role, pids in self._roles.items()},
+            processor_seconds_in_all=sum(used.values()),
             others_share=others_share(self._first, self._last, sum(used.values())),
             operations_in_all=next(self._numbers),
         )

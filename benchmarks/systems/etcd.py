@@ -31,7 +31,7 @@ class Etcd:
         """It comes from Debian."""
         need_command("etcd", "etcd-server")
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
         """Start three nodes and find the one that leads."""
         command = need_command("etcd", "etcd-server")
         first = free_ports(2 * NODES)
@@ -57,9 +57,9 @@ class Etcd:
             pids.append(processes.start(f"etcd-{name}", [command, *arguments], environment).pid)
         processes.wait_until(lambda: _leader(clients) is not None, _START_SECONDS, "electing etcd's leader")
         leader = _leader(clients) or 0
-        load = LoadProcess(processes, "etcd", {"port": first + leader})
         followers = [pid for index, pid in enumerate(pids) if index != leader]
-        return Running({"leader": [pids[leader]], "follower": followers}, load)
+        roles = {"leader": [pids[leader]], "follower": followers}
+        return Running(roles, LoadProcess(processes, "etcd", {"port": first + leader}))
 
 
 def _leader(clients: list[str]) -> int | None:

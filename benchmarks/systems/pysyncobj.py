@@ -61,7 +61,7 @@ class PySyncObj:
         if importlib.util.find_spec("pysyncobj") is None:
             raise MissingPeer("there is no package pysyncobj: install it with `.venv/bin/pip install -e '.[bench]'`")
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
         """Start two followers, then the load process, which leads."""
         first = free_ports(NODES)
         ports = list(range(first, first + NODES))
@@ -70,8 +70,8 @@ class PySyncObj:
             options = {**setting.options, "ports": _own_first(ports, index), "is_leader": False}
             command = python_module("benchmarks.peers.pysyncobj_store", msgspec.json.encode(options).decode())
             pids.append(processes.start(f"follower-{index}", command).pid)
-        load = LoadProcess(processes, "pysyncobj", {**setting.options, "ports": ports, "is_leader": True})
-        return Running({"follower": pids}, load)
+        options = {**setting.options, "ports": ports, "is_leader": True}
+        return Running({"follower": pids}, LoadProcess(processes, "pysyncobj", options))
 
 
 def _own_first(ports: list[int], index: int) -> list[int]:

@@ -32,26 +32,34 @@ class Quorate:
     def check(self) -> None:
         """It is this checkout: nothing can be missing."""
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
-        """Make a cluster's folder, start its replicas and the gateway."""
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
+        """Make a cluster's folder, start its replicas, and the load process or the gateway: both are clients with the
+        same key, and each would be sent the replies to the other too."""
         folder = processes.folder / "cluster"
-        ports = free_ports(self.replicas + 1)
-        gateway_port = ports + self.replicas
+        port_base = free_ports(self.replicas)
         _command(
-            *("init", str(folder), "--replicas", str(self.replicas), "--port-base", str(ports)),
+            *("init", str(folder), "--replicas", str(self.replicas), "--port-base", str(port_base)),
             *("--request-authentication", self.request_authentication),
         )
         for replica_id in range(self.replicas):
             name = f"replica-{replica_id}"
             processes.start(name, python_module("quorate", "replica", str(folder / name)))
         processes.wait_until(lambda: _is_healthy(folder), _START_SECONDS, "starting the replicas")
-        listen = f"{LOOPBACK}:{gateway_port}"
-        command = python_module("quorate", "gateway", "redis", str(folder / "client"), "--listen", listen)
-        gateway = processes.start("gateway", command)
-        processes.wait_until(lambda: is_listening(gateway_port), _START_SECONDS, "starting the gateway")
-        load = LoadProcess(processes, "quorate", {"folder": str(folder / "client")})
-        roles = _roles(folder) | {"gateway": [gateway.pid]}
-        return Running(roles, load, redis_port=gateway_port, batches=lambda: _batches(folder))
+        roles = _roles(folder)
+        if load is Load.REDIS_BENCHMARK:
+            port, pid = _start_gateway(processes, folder)
+            return Running(roles | {"gateway": [pid]}, redis_port=port, batches=lambda: _batches(folder))
+        client = LoadProcess(processes, "quorate", {"folder": str(folder / "client")})
+        return Running(roles, client, batches=lambda: _batches(folder))
+
+
+def _start_gateway(processes: Processes, folder: Path) -> tuple[int, int]:
+    """Its port and its process id."""
+    port = free_ports(1)
+    options = ("--listen", f"{LOOPBACK}:{port}")
+    gateway = processes.start("gateway", python_module("quorate", "gateway", "redis", str(folder / "client"), *options))
+    processes.wait_until(lambda: is_listening(port), _START_SECONDS, "starting the gateway")
+    return port, gateway.pid
 
 
 def _roles(folder: Path) -> dict[str, list[int]]:

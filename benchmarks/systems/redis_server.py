@@ -25,15 +25,17 @@ class RedisServer:
         """It comes from Debian."""
         need_command("redis-server", "redis-server")
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
         """Start a server of our own."""
         port = free_ports(1)
         command = [need_command("redis-server", "redis-server"), "--bind", LOOPBACK, "--port", str(port)]
         command += ["--save", "", "--appendonly", "no", "--dir", str(processes.folder)]
         server = processes.start("redis-server", command)
         processes.wait_until(lambda: is_listening(port), _START_SECONDS, "starting redis-server")
-        load = LoadProcess(processes, "redis", {"port": port})
-        return Running({"server": [server.pid]}, load, redis_port=port)
+        roles = {"server": [server.pid]}
+        if load is Load.REDIS_BENCHMARK:
+            return Running(roles, redis_port=port)
+        return Running(roles, LoadProcess(processes, "redis", {"port": port}))
 
 
 REDIS_SERVER = RedisServer()

@@ -31,9 +31,10 @@ class Running:
 
     roles: dict[str, list[int]]
     """Its processes, by what they do; without the load process."""
-    load: LoadProcess
+    load: LoadProcess | None = None
+    """For the loads of `Load.CLIENT`."""
     redis_port: int | None = None
-    """Where redis-benchmark connects."""
+    """Where redis-benchmark connects, for the loads of `Load.REDIS_BENCHMARK`."""
     batches: Callable[[], int | None] = lambda: None
     """How many batches its log holds so far, if it tells."""
 
@@ -60,8 +61,9 @@ class System(Protocol):
     def check(self) -> None:
         """Raise MissingPeer, whose message says how to install what is missing."""
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
-        """Start it, empty, and return once it takes load. MeasurementFailed when it does not."""
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
+        """Start it, empty, with what this kind of load needs and nothing else that might cost time. Returns once it
+        takes the load; MeasurementFailed when it does not."""
 
 
 def need_command(name: str, package: str) -> str:

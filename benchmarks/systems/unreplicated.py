@@ -24,7 +24,7 @@ class Unreplicated:
     def check(self) -> None:
         """It is the benchmark's own: nothing can be missing."""
 
-    def start(self, processes: Processes, setting: Setting) -> Running:
+    def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
         """Start the server."""
         port = free_ports(1)
         server = processes.start("server", python_module("benchmarks.peers.unreplicated_server", str(port)))

@@ -34,6 +34,7 @@ class MadeUpLoad:
             seconds=1.0,
             latency={"p50": 1.0},
             processor_seconds={"client": 1.0},
+            processor_seconds_in_all=1.0,
             others_share=0.0,
             operations_in_all=2 * rate,
         )
@@ -59,9 +60,10 @@ class MadeUp:
         if self.missing:
             raise MissingPeer(self.missing)
 
-    def start(self, processes, setting):
+    def start(self, processes, setting, load):
         """Start nothing."""
         assert processes.folder.is_dir()
+        assert load is Load.CLIENT
         self.started.append(setting.name)
         batches = iter(range(0, 1000, 10))
         return Running({}, MadeUpLoad(setting.options["rates"]), batches=lambda: next(batches))

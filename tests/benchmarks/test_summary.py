@@ -29,6 +29,7 @@ def measurement(system: str, repetition: int, operations: int, others_share: flo
         seconds=2.0,
         latency={"p50": 0.001 * (1 + repetition), "p99": 0.005},
         processor_seconds={"server": operations / 1e6, "client": 2 * operations / 1e6},
+        processor_seconds_in_all=4 * operations / 1e6,
         others_share=others_share,
         operations_in_all=2 * operations,
     )
@@ -67,6 +68,7 @@ def test_a_summary_has_the_median_and_the_extremes():
     assert summary.throughput == Spread(100.0, 50.0, 150.0)
     assert summary.latency == {"p50": 0.002, "p99": 0.005}
     assert summary.processor_microseconds == pytest.approx({"server": 1.0, "client": 2.0})
+    assert summary.processor_microseconds_in_all == pytest.approx(4.0)
     assert not summary.is_disturbed
     assert summarize(MEASUREMENTS, "absent", "load") is None
 
