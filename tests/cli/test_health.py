@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from quorate.cli.health import assess, describe_cluster
+from quorate.cli.health import NoAnswer, assess, describe_cluster
 from quorate.folder import ClusterFolder
+
+SILENT = NoAnswer("connection refused")
 
 
 def answer(view: int = 0, status: str = "normal", **more: Any) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def answer(view: int = 0, status: str = "normal", **more: Any) -> dict[str, Any]
 
 
 def test_the_document_has_what_the_readme_names(cluster_folder: ClusterFolder) -> None:
-    report = assess(cluster_folder.configuration, [answer(is_primary=True), answer(), answer(), None])
+    report = assess(cluster_folder.configuration, [answer(is_primary=True), answer(), answer(), SILENT])
 
     assert {"n", "f", "view", "replicas"} <= report.keys()
     assert (report["n"], report["f"], report["view"], report["healthy"]) == (4, 1, 0, False)
@@ -44,18 +46,19 @@ def test_the_document_has_what_the_readme_names(cluster_folder: ClusterFolder) -
     }
     assert replicas[3]["status"] == "unreachable"
     assert replicas[3]["pid"] is None
-    assert len({tuple(replica) for replica in replicas}) == 1
+    assert [replica["reason"] for replica in replicas] == [None, None, None, "connection refused"]
+    assert len({frozenset(replica) for replica in replicas}) == 1
 
 
 @pytest.mark.parametrize(
     ("answers", "healthy", "faults_left"),
     [
         ([answer()] * 4, True, 1),
-        ([*[answer()] * 3, None], False, 0),
+        ([*[answer()] * 3, SILENT], False, 0),
         ([*[answer()] * 3, answer(status="lost-votes")], False, 0),
         ([*[answer()] * 3, answer(needs_state=True)], False, 0),
         ([*[answer()] * 3, answer(1, "view-change")], False, 1),
-        ([answer(), answer(), None, None], False, -1),
+        ([answer(), answer(), SILENT, SILENT], False, -1),
     ],
 )
 def test_who_counts_as_failed(cluster_folder: ClusterFolder, answers: Any, healthy: bool, faults_left: int) -> None:
@@ -71,7 +74,7 @@ def test_who_counts_as_failed(cluster_folder: ClusterFolder, answers: Any, healt
 def test_the_view_is_one_that_a_correct_replica_vouches_for(
     cluster_folder: ClusterFolder, views: list[int | None], view: int | None
 ) -> None:
-    answers = [None if each is None else answer(each) for each in views]
+    answers = [SILENT if each is None else answer(each) for each in views]
 
     assert assess(cluster_folder.configuration, answers)["view"] == view
 

@@ -28,7 +28,8 @@ def test_an_own_service_is_found_in_the_current_folder(tmp_path: Path, monkeypat
     ("name", "message"),
     [
         ("postgres", "no service 'postgres'; known are counter, redis and your own, as module:Class"),
-        ("no_such_module_of_ours:Mine", "there is no module 'no_such_module_of_ours'"),
+        ("no_such_module_of_ours:Mine", "No module named 'no_such_module_of_ours'; install what is missing"),
+        ("types:MethodType", "name a class that is made without arguments"),
         ("json:Mine", "has no attribute 'Mine'"),
         ("json:JSONDecoder", "is no quorate.Service: it lacks execute"),
     ],

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import Quorums, quorums_of
 
 Answer = Mapping[str, object]
 """What one replica answered to INSPECT."""
+
+
+class NoAnswer(NamedTuple):
+    """A replica gave none."""
+
+    reason: str
+
+
 UNREACHABLE: Final = "unreachable"
 NORMAL: Final = "normal"
 CHANGING_VIEW: Final = "view-change"
@@ -25,12 +33,14 @@ _FROM_ANSWER: Final = (
     "needs_state",
     "waiting_requests",
     "uptime_seconds",
+    "links",
+    "incidents",
     "refused",
 )
 
 
-def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | None]) -> dict[str, object]:
-    """The JSON document of `quorate status`. An answer is None where a replica gave none."""
+def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | NoAnswer]) -> dict[str, object]:
+    """The JSON document of `quorate status`, from each replica's answer."""
     quorums = quorums_of(configuration.replica_count)
     replicas = [_replica(configuration, index, answer) for index, answer in enumerate(answers)]
     failed = sum(1 for replica in replicas if _has_failed(replica))
@@ -46,20 +56,17 @@ def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | None]
     }
 
 
-def _replica(configuration: ClusterConfiguration, replica_id: int, answer: Answer | None) -> dict[str, object]:
+def _replica(configuration: ClusterConfiguration, replica_id: int, answer: Answer | NoAnswer) -> dict[str, object]:
     member = configuration.replicas[replica_id]
     row: dict[str, object] = {
         "id": replica_id,
         "address": f"{member.host}:{member.port}",
-        "reachable": answer is not None,
+        "reachable": not isinstance(answer, NoAnswer),
     }
-    row.update(dict.fromkeys(_FROM_ANSWER))
-    row["role"] = None
-    row["status"] = UNREACHABLE
-    if answer is not None:
-        row.update({name: answer.get(name) for name in _FROM_ANSWER})
-        row["role"] = "primary" if answer.get("is_primary") else "backup"
-    return row
+    if isinstance(answer, NoAnswer):
+        return row | dict.fromkeys(_FROM_ANSWER) | {"role": None, "status": UNREACHABLE, "reason": answer.reason}
+    role = "primary" if answer.get("is_primary") else "backup"
+    return row | {name: answer.get(name) for name in _FROM_ANSWER} | {"role": role, "reason": None}
 
 
 def is_healthy(replica: Mapping[str, object]) -> bool:

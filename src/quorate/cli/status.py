@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from quorate.cli.health import Answer, assess, describe_cluster
+from quorate.cli.health import UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
 from quorate.cli.output import print_json, print_table, say
 from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
@@ -59,21 +59,21 @@ def status(directory: Path, as_json: bool, timeout: float) -> None:
     sys.exit(0 if report["healthy"] else UNHEALTHY)
 
 
-async def _ask(directory: Path, configuration: ClusterConfiguration, timeout: float) -> list[Answer | None]:
+async def _ask(directory: Path, configuration: ClusterConfiguration, timeout: float) -> list[Answer | NoAnswer]:
     async with connect(directory, wait_seconds=0) as client:
         return await ask_all(client, configuration.replica_count, timeout)
 
 
-async def ask_all(client: AsyncClient, replica_count: int, timeout: float) -> list[Answer | None]:
-    """What every replica answers to INSPECT; None where no answer came in time."""
+async def ask_all(client: AsyncClient, replica_count: int, timeout: float) -> list[Answer | NoAnswer]:
+    """What every replica answers to INSPECT, or why it did not in time."""
     return await asyncio.gather(*(_ask_one(client, replica_id, timeout) for replica_id in range(replica_count)))
 
 
-async def _ask_one(client: AsyncClient, replica_id: int, timeout: float) -> Answer | None:
+async def _ask_one(client: AsyncClient, replica_id: int, timeout: float) -> Answer | NoAnswer:
     try:
         return await client.inspect(replica_id, timeout)
-    except RequestFailed:
-        return None
+    except RequestFailed as error:
+        return NoAnswer(str(error))
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -98,12 +98,15 @@ def _cell(name: str, replica: Mapping[str, Any]) -> str:
 def _remarks(replica: Mapping[str, Any]) -> list[str]:
     """What an operator has to know besides."""
     remarks = []
+    if replica["status"] == UNREACHABLE:
+        remarks.append(f"is unreachable: {replica['reason']}")
     if replica["status"] == "lost-votes":
         remarks.append(
             "was started before in this incarnation and its votes were in memory: it stays silent and counts as failed"
         )
     if replica["needs_state"]:
         remarks.append("is too far behind to catch up by messages: it needs a checkpoint from the others")
+    remarks.extend(f"noticed {count} times: {what}" for what, count in sorted((replica["incidents"] or {}).items()))
     remarks.extend(
         f"refused {refusal['count']} from {refusal['peer']}: {refusal['reason']}"
         for refusal in replica["refused"] or ()

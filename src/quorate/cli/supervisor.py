@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from quorate.cli.health import NORMAL, Answer, assess
+from quorate.cli.health import NORMAL, Answer, NoAnswer, assess
 from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
@@ -100,19 +100,18 @@ class Supervisor:
         while waiting:
             answers = await ask_all(client, self._quorums.replica_count, _ANSWER_SECONDS)
             for replica_id in sorted(waiting):
-                if self._is_up(replica_id, answers[replica_id]):
+                answer = answers[replica_id]
+                if not isinstance(answer, NoAnswer) and self._is_up(replica_id, answer):
                     waiting.discard(replica_id)
-                    member = self._cluster.configuration.replicas[replica_id]
-                    role = "primary" if (answers[replica_id] or {}).get("is_primary") else "backup"
-                    say(f"replica {replica_id} is up: {role}, {member.host}:{member.port}, pid {self._pid(replica_id)}")
+                    role = "primary" if answer["is_primary"] else "backup"
+                    say(f"replica {replica_id} is up: {role}, {answer['address']}, pid {answer['pid']}")
             if waiting:
                 await asyncio.sleep(_POLL_SECONDS)
 
-    def _is_up(self, replica_id: int, answer: Answer | None) -> bool:
-        links = {} if answer is None else answer.get("links")
+    def _is_up(self, replica_id: int, answer: Answer) -> bool:
+        links = answer.get("links")
         return (
-            answer is not None
-            and answer.get("pid") == self._pid(replica_id)
+            answer.get("pid") == self._pid(replica_id)
             and answer.get("status") == NORMAL
             and isinstance(links, dict)
             and all(state == CONNECTED for state in links.values())
@@ -123,6 +122,7 @@ class Supervisor:
 
     async def _start_gateway(self, gateway: Gateway) -> None:
         arguments = ["gateway", "redis", str(self._cluster.client()), "--listen", str(gateway)]
+        arguments += ["--log-level", self._log_level]
         child = await self._children.start("the gateway", arguments, self._gateway_ended)
         while not await _accepts(gateway):
             await asyncio.sleep(_POLL_SECONDS)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ from quorate.runtime.services import load_service
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.storage.memory import MemoryJournal
 
+_FILES: Final = 65_536
 _STOP_SECONDS: Final = 2.0
 """How long what is queued may take to leave when the replica stops."""
 
@@ -74,6 +76,7 @@ def _standing(replica: Replica) -> Fields:
 async def run_replica(folder: ReplicaFolder) -> None:
     """Run a replica until SIGTERM or SIGINT. Raises what stopped it before that."""
     with hold_folder(folder.path), _until_signal() as end:
+        _allow_many_files()
         assembly = Assembly(folder)
         listener, dialers = await _connect(assembly)
         try:
@@ -154,6 +157,14 @@ def _announce(assembly: Assembly) -> None:
     if assembly.lost_votes:
         remedy = "it stays silent; `quorate up` starts the cluster anew, empty"
         assembly.telemetry.say(logging.WARNING, "votes-lost", {"remedy": remedy})
+
+
+def _allow_many_files() -> None:
+    """As many open files as the system lets us have: each link is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle_memory() -> None:

@@ -22,6 +22,8 @@ from quorate.runtime.roster import Roster
 CONNECTED: Final = "connected"
 STRANGERS: Final = "strangers"
 """What opened a connection and did not prove who it is."""
+_REPORT_US: Final = 10_000
+"""A report is made at most this often, however often it is asked for."""
 _HANDSHAKE_REASONS: Final = frozenset(refusal.text for refusal in Refusal)
 
 
@@ -43,6 +45,8 @@ class Inspector:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._started = parts.clock.now()
+        self._latest = b""
+        self._latest_until = self._started
         self._connections: Mapping[str, int] = {}
         self._dialers: Mapping[int, Dialer] = {}
 
@@ -53,8 +57,11 @@ class Inspector:
 
     def answer(self, link: Link, inspect: Inspect) -> None:
         """Send the report to whom asked."""
-        report = msgspec.json.encode(self.report())
-        inspection = Inspection(inspect.nonce, report, self._parts.folder.replica_id)
+        now = self._parts.clock.now()
+        if now >= self._latest_until:
+            self._latest = msgspec.json.encode(self.report())
+            self._latest_until = now + _REPORT_US
+        inspection = Inspection(inspect.nonce, self._latest, self._parts.folder.replica_id)
         link.send(self._parts.authenticator.seal_inspection(inspection, inspect.client))
 
     def report(self) -> dict[str, object]:

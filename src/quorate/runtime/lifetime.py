@@ -15,9 +15,13 @@ LOCK_FILE: Final = "lock"
 MARKER_FILE: Final = "started"
 
 
+class AlreadyRunning(ConfigurationError):
+    """Another process holds the folder."""
+
+
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock of a replica's folder: two processes with one identity would contradict each other's votes.
+    """Hold the lock of a folder. For a replica's: two processes with one identity would contradict each other's votes.
 
     The system gives the lock back when the process ends, however it ends; the file stays.
     """
@@ -33,9 +37,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = file.read().strip() or "unknown"
-            raise ConfigurationError(
-                f"the replica of {folder} runs already (pid {holder}); stop that process first"
-            ) from None
+            raise AlreadyRunning(f"{folder} runs already (pid {holder}); stop that process first") from None
         file.truncate()
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -43,13 +45,13 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a process holds the folder."""
+    """Whether a process holds the folder. Raises ConfigurationError when that cannot be told."""
     if not (folder / LOCK_FILE).exists():
         return False
     try:
         with hold_folder(folder):
             return False
-    except ConfigurationError:
+    except AlreadyRunning:
         return True
 
 

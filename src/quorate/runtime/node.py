@@ -20,8 +20,9 @@ from quorate.runtime.reception import Reception
 from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Telemetry
 
-TURN_FRAMES_MAX: Final = 1024
-"""Frames that one turn looks at; the rest waits for the next, after the sockets had theirs."""
+TURN_FRAMES_MAX: Final = 256
+"""Frames that one turn looks at; the rest waits for the next, after the sockets had theirs. A flood of frames whose
+signatures have to be checked in vain so delays the others by milliseconds."""
 _TICK_SECONDS: Final = 0.001
 """What the event loop's timers can tell apart: waking earlier than a deadline would only mean waking twice."""
 

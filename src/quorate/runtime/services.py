@@ -14,7 +14,7 @@ BUILT_IN: Final = {
     "redis": "quorate.services.redis:RedisService",
     "counter": "quorate.services.counter:CounterService",
 }
-_METHODS: Final = ("execute", "query", "checkpoint", "release", "fetch", "install", "next_deadline")
+_METHODS: Final = ("execute", "query", "checkpoint", "release", "fetch", "install", "tick", "next_deadline")
 
 
 def load_service(name: str) -> Service:
@@ -27,13 +27,15 @@ def load_service(name: str) -> Service:
         sys.path.insert(0, os.getcwd())
     try:
         factory = getattr(importlib.import_module(module_name), class_name)
-    except ModuleNotFoundError as error:
+        service = factory()
+    except ImportError as error:
         raise ConfigurationError(
-            f"service {name!r}: there is no module {error.name!r}; install it, or start where it can be imported from"
+            f"service {name!r}: {error}; install what is missing, or start where it can be imported from"
         ) from error
-    except AttributeError as error:
-        raise ConfigurationError(f"service {name!r}: {error}; correct `service`") from error
-    service = factory()
+    except (AttributeError, TypeError) as error:
+        raise ConfigurationError(
+            f"service {name!r}: {error}; name a class that is made without arguments, as module:Class"
+        ) from error
     missing = [method for method in _METHODS if not callable(getattr(service, method, None))]
     if missing:
         raise ConfigurationError(f"service {name!r} is no quorate.Service: it lacks {', '.join(missing)}")
