@@ -30,7 +30,9 @@ _REFRESHES_A_SECOND = 2
 @click.option("--short/--full", "is_short", default=True, help="A few minutes, or most of an hour.  [default: short]")
 @click.option("--only", "names", multiple=True, metavar="NAME", help="Only this system or workload; may be repeated.")
 @click.option("--list", "is_listing", is_flag=True, help="Show the names of systems and workloads, and do nothing.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples there.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all measurements there."
+)
 @click.option(
     "--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the tables there."
 )
@@ -74,6 +76,9 @@ def main(
         systems, workloads = choose(names, list(SYSTEMS), list(_WORKLOADS))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--only") from error
+    for file, option in ((json_file, "--json"), (markdown_file, "--markdown")):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {file.absolute().parent}: make it first", param_hint=option)
     effort = _effort(SHORT if is_short else FULL, repetitions, seconds)
     plan = Plan([SYSTEMS[name] for name in systems], [_WORKLOADS[name] for name in workloads], effort)
     results = _run(plan, directory)

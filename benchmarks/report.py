@@ -39,14 +39,16 @@ def notes(results: Results) -> list[str]:
         f"({machine['processor']}), {machine['system']}, Python {machine['python']}; "
         f"fdatasync takes {machine['fdatasync_ms']} ms; load average at the start {machine['load_average']:.2f}.",
         f"{results.repetitions} repetitions of {results.seconds:g} s, the systems in turn; medians, and in brackets "
-        "the extremes of the repetitions. Processor time is for one operation: of all processes together, the load's too, "
-        "and of one process of each role.",
+        "the extremes of the repetitions. Processor time is for one operation: of all processes together, with the "
+        "load's, and of one process of each role. `batch` is the mean number of operations in a batch of the log.",
     ]
     if any(summary.is_disturbed for summary in results.summaries):
         lines.append(
             f"{_DISTURBED} Other programs used more than {NOISE_LIMIT:.0%} of the machine meanwhile: measure again "
             "when it is quiet."
         )
+    if any(summary.system.startswith("pysyncobj") for summary in results.summaries):
+        lines.append("PySyncObj is a library: the process that makes its load is its leader too.")
     if any(summary.failures for summary in results.summaries):
         lines.append("Some answers were wrong or missing: see the column `wrong`.")
     titles = results.titles
@@ -71,7 +73,17 @@ def _ratios(results: Results, system: str) -> Table:
 def _figures(results: Results, workload: str) -> Table:
     """One row a system."""
     chosen = [summary for summary in results.summaries if summary.workload == workload]
-    columns = ["system", "operations/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "processor us", "of", "batch"]
+    columns = [
+        "system",
+        "operations/s",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "processor us",
+        "of one process",
+        "batch",
+    ]
     has_failures = any(summary.failures for summary in chosen)
     rows = [_row(results, summary) + ([str(summary.failures)] if has_failures else []) for summary in chosen]
     return Table(results.titles[workload], columns + (["wrong"] if has_failures else []), rows)

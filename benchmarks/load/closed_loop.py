@@ -26,7 +26,8 @@ class ClosedLoop:
     """Keeps `outstanding` operations under way and notes how long each takes.
 
     The measured window begins and ends at the first answer after its planned begin and end: it counts whole bursts
-    where answers come in bursts, and does not cut the operations of slow systems.
+    where answers come in bursts, and does not cut the operations of slow systems. Answers may come in another thread
+    than `start` is called in, as long as they all come in one.
     """
 
     def __init__(self, order: Order, submit: Submit, on_finished: Callable[[], None] = lambda: None) -> None:

@@ -101,5 +101,5 @@ def _command(*arguments: str, may_be: tuple[int, ...] = (0,)) -> bytes:
     return answer.stdout
 
 
-QUORATE = Quorate("quorate", "Quorate", "signature")
-QUORATE_MACS = Quorate("quorate-macs", "Quorate, requests with MACs", "mac")
+QUORATE = Quorate("quorate", "Quorate, 4 replicas", "signature")
+QUORATE_MACS = Quorate("quorate-macs", "Quorate, 4 replicas, requests with MACs", "mac")

@@ -10,7 +10,7 @@ from benchmarks.load.etcd_client import LATER_HEADERS, first_headers, frame, put
 from benchmarks.load.operations import keys, quorate_operations, redis_commands
 from benchmarks.load.order import Order
 from benchmarks.measurement import MeasurementFailed
-from benchmarks.plan import KEYS, WORKLOADS
+from benchmarks.plan import KEYS
 from benchmarks.redis_benchmark import parse
 
 from quorate.core.ports import Context
@@ -111,7 +111,3 @@ def test_the_figures_of_redis_benchmark():
 def test_an_output_without_figures_is_a_failure(output):
     with pytest.raises(MeasurementFailed, match="no figures"):
         parse(output)
-
-
-def test_names_of_workloads_differ():
-    assert len({workload.name for workload in WORKLOADS}) == len(WORKLOADS)

@@ -18,6 +18,10 @@ def test_the_workloads_are_those_of_the_tables():
     assert by_redis_benchmark == [(50, 1), (50, 16)]
 
 
+def test_names_of_workloads_differ():
+    assert len({workload.name for workload in WORKLOADS}) == len(WORKLOADS)
+
+
 def test_every_system_is_compared_with():
     assert [system.name for system in OURS] == ["quorate", "quorate-macs"]
     assert {system.name for system in PEERS} == {"unreplicated", "redis", "pysyncobj", "pysyncobj-installed", "etcd"}

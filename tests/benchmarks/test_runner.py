@@ -145,6 +145,13 @@ def test_the_command_refuses_unknown_names():
     assert "'nothing' is neither a system nor a workload" in answer.output
 
 
+def test_the_command_refuses_a_file_in_no_folder_before_it_measures(tmp_path):
+    answer = CliRunner().invoke(main, ["--json", str(tmp_path / "nowhere" / "results.json")])
+
+    assert answer.exit_code == 2
+    assert "there is no folder" in answer.output
+
+
 def test_a_peer_that_is_not_installed_ends_in_exit_code_1(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
