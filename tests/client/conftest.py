@@ -44,6 +44,11 @@ class FakeReplica:
         self.listener: Listener | None = None
         self._identity = Identity(key_pair, configuration)
         self._authenticator = ReplicaAuthenticator(replica_id, key_pair, configuration)
+        self.sealer = self._authenticator
+        """What seals its replies: with another key, they are not authentic."""
+        self.relay: list[FakeReplica] = []
+        """To whom it passes requests on: where a primary would order them."""
+        self.links: list[Link] = []
         self._replies: dict[tuple[int, int], Reply] = {}
 
     async def start(self, port: int = 0) -> int:
@@ -57,10 +62,10 @@ class FakeReplica:
             self.listener = None
 
     def link_opened(self, link: Link) -> None:
-        pass
+        self.links.append(link)
 
     def link_closed(self, link: Link, reason: str) -> None:
-        pass
+        self.links.remove(link)
 
     def frames_received(self, link: Link, frames: list[bytes]) -> None:
         for frame in frames:
@@ -71,9 +76,14 @@ class FakeReplica:
                 link.send(self._authenticator.seal_inspection(inspection, message.client))
                 continue
             assert isinstance(message, Request)
-            reply = self.twist(self._answer(message, opened.envelope.payload))
-            if reply is not None:
-                link.send(self._authenticator.seal(reply))
+            for replica in (self, *self.relay):
+                replica.answer(message, opened.envelope.payload)
+
+    def answer(self, request: Request, payload: bytes) -> None:
+        """Execute a request and reply to its client, which is connected."""
+        reply = self.twist(self._answer(request, payload))
+        for link in self.links if reply is not None else ():
+            link.send(self.sealer.seal(reply))
 
     def _answer(self, request: Request, payload: bytes) -> Reply:
         self.requests.append(request)
@@ -107,6 +117,9 @@ class FakeCluster:
             FakeReplica(folder.settings.replica_id, folder.key_pair, folder.configuration) for folder in folders
         ]
 
+        for replica in self.replicas:
+            replica.relay = [other for other in self.replicas if other is not replica]
+
     async def start(self) -> None:
         """Listen on free ports and tell the client's folder which."""
         members = [
@@ -120,11 +133,14 @@ class FakeCluster:
         for replica in self.replicas:
             await replica.stop()
 
+    async def stop_some(self, *replica_ids: int) -> None:
+        for replica_id in replica_ids:
+            await self.replicas[replica_id].stop()
+
     def port(self, replica_id: int) -> int:
         return self.configuration.replicas[replica_id].port
 
 
-Scenario = Callable[[FakeCluster], Awaitable[None]]
 MakeCluster = Callable[..., AbstractAsyncContextManager[FakeCluster]]
 
 
