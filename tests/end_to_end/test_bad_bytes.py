@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from quorate.auth.authenticator import ClientAuthenticator
-from quorate.folder import load_client
+from quorate.cli.addresses import LOOPBACK, free_ports
+from quorate.config import Settings
+from quorate.folder import create_cluster, load_client
 from quorate.messages.codec import Envelope, decode_envelope, encode_envelope
 from quorate.messages.protocol import Request
 from quorate.net.links import Dialer, Identity, Link
@@ -162,8 +164,8 @@ def test_a_client_that_lies_about_its_signature(shared_cluster: Any, helpers: An
 def test_a_client_that_lies_about_its_macs_to_the_backups(start_cluster: Any, helpers: Any, tmp_path: Any) -> None:
     """The Big MAC attack (C1): a request that the primary can check and the backups cannot."""
     directory = tmp_path / "macs"
-    made = helpers.quorate("init", str(directory), "--request-authentication", "mac", "--port-base", "19400")
-    assert made.returncode == 0, made.stderr
+    addresses = [(LOOPBACK, port) for port in free_ports(4)]
+    create_cluster(directory, addresses, "redis", Settings(request_authentication="mac"))
     cluster = start_cluster(directory=directory).wait_until_up()
     key_pair, configuration = load_client(directory)
     sealed = ClientAuthenticator(key_pair, configuration).seal(Request(key_pair.public_key, 0, 1, ()))

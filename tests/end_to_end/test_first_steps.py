@@ -51,12 +51,13 @@ def test_status_for_programs(shared_cluster: Any, helpers: Any) -> None:
 
     assert completed.returncode == 0, completed.stdout + completed.stderr
     report = json.loads(completed.stdout)
-    assert (report["n"], report["f"], report["view"], report["faults_left"]) == (4, 1, 0, 1)
+    assert (report["n"], report["f"], report["faults_left"]) == (4, 1, 1)
+    assert report["view"] == min(replica["view"] for replica in report["replicas"])
     for replica_id, replica in enumerate(report["replicas"]):
         assert replica["id"] == replica_id
         assert replica["pid"] == shared_cluster.pids()[replica_id]
         assert replica["reachable"] is True
-        assert (replica["view"], replica["status"]) == (0, "normal")
+        assert replica["status"] == "normal"
         assert isinstance(replica["last_executed"], int)
         assert isinstance(replica["stable_checkpoint"], int)
         assert re.fullmatch(r"([0-9a-f]{64})?", replica["state_digest"])
@@ -70,7 +71,7 @@ def test_status_for_people(shared_cluster: Any, helpers: Any) -> None:
     rows = [line.split() for line in completed.stdout.splitlines() if re.match(r"\s*\d", line)]
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     assert [row[1] for row in rows] == [str(pid) for pid in shared_cluster.pids().values()]
-    assert ["primary" in row for row in rows] == [True, False, False, False]
+    assert ["primary" in row for row in rows].count(True) == 1
 
 
 def test_one_operation_from_the_shell(shared_cluster: Any, helpers: Any) -> None:
