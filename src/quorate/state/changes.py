@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from itertools import islice
 from typing import Generic
@@ -56,30 +57,35 @@ class Index:
 class Changes(Generic[Value]):
     """The keys that changed in one interval, each with the value that it had before (None: it was absent)."""
 
-    __slots__ = ("_grouped", "_leaves", "before")
+    __slots__ = ("_leaves", "_pending", "_seen", "before")
 
     def __init__(self) -> None:
         self.before: dict[bytes, Value | None] = {}
         """Only grows, and each key is written once: the first change in the interval."""
         self._leaves: dict[int, list[bytes]] = {}
-        self._grouped = 0
+        self._seen = 0
+        self._pending: list[bytes] = []
+        """Keys that are seen but not yet sorted by leaf: whatever their number, the next ones are at hand."""
 
     def group_some(self, index: Index, keys: int) -> bool:
         """Sort up to so many keys by leaf, new ones into *index* too; say whether all are sorted now."""
-        leaves, leaf_of = self._leaves, index.shape.leaf_of
-        end = min(self._grouped + keys, len(self.before))
-        for key, value in islice(self.before.items(), self._grouped, end):
+        before, leaves, leaf_of, pending = self.before, self._leaves, index.shape.leaf_of, self._pending
+        if self._seen < len(before):
+            pending += islice(reversed(before), len(before) - self._seen)
+            self._seen = len(before)
+        start = max(len(pending) - keys, 0)
+        for key in pending[start:]:
             leaf = leaf_of(key)
             if leaf in leaves:
                 leaves[leaf].append(key)
             else:
                 leaves[leaf] = [key]
-            if value is None:
+            if before[key] is None:
                 index.add(leaf, key)
-        self._grouped = end
-        return end == len(self.before)
+        del pending[start:]
+        return not pending
 
     def by_leaf(self, index: Index) -> dict[int, list[bytes]]:
         """The changed keys of each leaf. The cost is that of the keys that are new since the last call."""
-        self.group_some(index, len(self.before))
+        self.group_some(index, sys.maxsize)
         return self._leaves

@@ -70,6 +70,8 @@ class HashTree:
 
     def updated(self, leaves: Mapping[int, bytes]) -> HashTree:
         """The tree in which the leaves with the given numbers have the given digests."""
+        if not leaves:
+            return self
         levels = list(self._levels)
         digests = leaves
         for level in reversed(range(self.shape.levels)):

@@ -18,13 +18,10 @@ from quorate.services.redis import (
 )
 from quorate.services.redis.command import NO_KEYS, Call, Command, Kind
 from quorate.services.redis.errors import (
-    ARGUMENT_TOO_LARGE,
-    CommandError,
     unknown_command,
     unknown_subcommand,
     wrong_arity,
 )
-from quorate.services.redis.limits import LONGEST_STRING
 from quorate.services.redis.reply import EMPTY_ARRAY, array, bulk, bulks, integer
 
 _FAMILIES: dict[str, list[Command]] = {
@@ -40,7 +37,7 @@ _FAMILIES: dict[str, list[Command]] = {
 
 
 def command_for(arguments: list[bytes]) -> Command:
-    """The command that *arguments* call; CommandError when there is none, or when they are not what it takes.
+    """The command that *arguments* call; CommandError when there is none or their number is wrong.
 
     A gateway asks this too, to refuse at once what a MULTI would otherwise queue.
     """
@@ -50,9 +47,6 @@ def command_for(arguments: list[bytes]) -> Command:
         raise unknown_command(arguments)
     if not command.accepts(len(arguments)):
         raise wrong_arity(command.name)
-    for argument in arguments:
-        if len(argument) > LONGEST_STRING:
-            raise CommandError(ARGUMENT_TOO_LARGE)
     return command
 
 

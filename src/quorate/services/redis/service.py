@@ -10,12 +10,13 @@ from quorate.messages.tree import Path
 from quorate.services.redis.catalogue import command_for
 from quorate.services.redis.command import Call
 from quorate.services.redis.errors import (
+    ARGUMENT_TOO_LARGE,
     REPLY_TOO_LARGE,
     CommandError,
     NeedsOrder,
 )
 from quorate.services.redis.keyspace import Keyspace
-from quorate.services.redis.limits import LARGEST_REPLY
+from quorate.services.redis.limits import LARGEST_REPLY, LONGEST_STRING
 from quorate.services.redis.operation import (
     Transaction,
     Versions,
@@ -53,7 +54,7 @@ class RedisService:
             call = Call(self._keyspace, decoded.database, decoded.protocol, context.time, context.seed)
             if isinstance(decoded, Transaction):
                 return self._transaction(decoded, call, commands)
-            return b"".join(_run(call, commands))
+            return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
         except MalformedMessage as error:
             return CommandError(f"ERR {error}").reply
         except CommandError as error:
@@ -77,7 +78,7 @@ class RedisService:
             if not all(_is_query(command) for command in commands):
                 return None
             call = Call(self._keyspace, decoded.database, decoded.protocol, 0, b"")
-            return b"".join(_run(call, commands))
+            return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
         except (MalformedMessage, CommandError, NeedsOrder):
             return None
         finally:
@@ -112,17 +113,22 @@ class RedisService:
         for watched in operation.watched:
             if self._version(watched.database, watched.key) != watched.version:
                 return call.dialect.null_array
-        return b"*%d\r\n" % len(commands) + b"".join(_run(call, commands))
+        return b"*%d\r\n" % len(commands) + b"".join(_run(call, commands, len(operation.commands) > LONGEST_STRING))
 
 
-def _run(call: Call, commands: list[list[bytes]]) -> list[bytes]:
-    """Run commands and collect their replies. Once these are too large, the rest is refused, and not run."""
+def _run(call: Call, commands: list[list[bytes]], may_be_large: bool) -> list[bytes]:
+    """Run commands and collect their replies. Once these are too large, the rest is refused, and not run.
+
+    *may_be_large* says whether the operation has room for an argument that is too large.
+    """
     replies = []
     room = LARGEST_REPLY
     for arguments in commands:
         try:
             if room < 0:
                 raise CommandError(REPLY_TOO_LARGE)
+            if may_be_large and max(map(len, arguments)) > LONGEST_STRING:
+                raise CommandError(ARGUMENT_TOO_LARGE)
             reply = command_for(arguments).handler(call, arguments)
         except CommandError as error:
             reply = error.reply

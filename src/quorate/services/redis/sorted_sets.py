@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import NamedTuple
 
 from quorate.services.redis.arguments import float_argument, positive_argument, random_count_argument
 from quorate.services.redis.command import Call, Command, Handler, Kind
@@ -19,25 +18,21 @@ def read(call: Call, key: bytes) -> SortedSet:
     return call.database.read(key, SortedSet) or _EMPTY
 
 
-class _Rules(NamedTuple):
-    """What the options of ZADD ask for."""
-
-    options: frozenset[bytes]
-
-    def result(self, present: float | None, score: float) -> float | None:
-        """The score that a member gets, None when it stays as it is, present or absent."""
-        options = self.options
-        if present is None:
-            return None if b"XX" in options else score
-        if b"NX" in options:
-            return None
-        if b"INCR" in options:
-            score += present
-            if isnan(score):
-                raise CommandError("ERR resulting score is not a number (NaN)")
-        if (b"LT" in options and score >= present) or (b"GT" in options and score <= present):
-            return None
+def _new_score(options: frozenset[bytes], present: float | None, score: float) -> float | None:
+    """The score that the options of ZADD give a member, None when it stays as it is, present or absent."""
+    if not options:
         return score
+    if present is None:
+        return None if b"XX" in options else score
+    if b"NX" in options:
+        return None
+    if b"INCR" in options:
+        score += present
+        if isnan(score):
+            raise CommandError("ERR resulting score is not a number (NaN)")
+    if (b"LT" in options and score >= present) or (b"GT" in options and score <= present):
+        return None
+    return score
 
 
 _ZADD_OPTIONS = {b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"}
@@ -61,13 +56,12 @@ def _add(call: Call, key: bytes, options: frozenset[bytes], pairs: list[bytes]) 
     _check_options(options, pairs)
     scores = [float_argument(text) for text in pairs[::2]]
     present = read(call, key)
-    rules = _Rules(options)
     added, changed, score = 0, 0, None
     target: SortedSet | None = None
     for number, member in zip(scores, pairs[1::2], strict=True):
         members = present if target is None else target
         before = members.scores.get(member)
-        score = rules.result(before, number)
+        score = _new_score(options, before, number)
         if score is None or score == before:
             continue
         if target is None:
@@ -83,6 +77,8 @@ def _add(call: Call, key: bytes, options: frozenset[bytes], pairs: list[bytes]) 
 def _check_options(options: frozenset[bytes], pairs: list[bytes]) -> None:
     if not pairs or len(pairs) % 2:
         raise CommandError(SYNTAX)
+    if not options:
+        return
     if {b"NX", b"XX"} <= options:
         raise CommandError("ERR XX and NX options at the same time are not compatible")
     if len({b"NX", b"GT", b"LT"} & options) > 1:
