@@ -24,17 +24,6 @@ from quorate.services.redis.errors import (
 )
 from quorate.services.redis.reply import EMPTY_ARRAY, array, bulk, bulks, integer
 
-_FAMILIES: dict[str, list[Command]] = {
-    "string": strings.COMMANDS,
-    "bitmap": bitmaps.COMMANDS,
-    "generic": [*keys.COMMANDS, *expiration.COMMANDS, *scanning.COMMANDS],
-    "hash": hashes.COMMANDS,
-    "list": lists.COMMANDS,
-    "set": sets.COMMANDS,
-    "sorted-set": [*sorted_sets.COMMANDS, *sorted_set_ranges.COMMANDS, *sorted_set_algebra.COMMANDS],
-    "server": [*server.COMMANDS],
-}
-
 
 def command_for(arguments: list[bytes]) -> Command:
     """The command that *arguments* call; CommandError when there is none or their number is wrong.
@@ -93,8 +82,16 @@ def _documentation(call: Call, command: Command) -> bytes:
     return call.dialect.map([b"summary", summary.encode(), b"group", _groups[command.name].encode()])
 
 
-_own = Command("command", _command, -1, Kind.READ, NO_KEYS)
-_FAMILIES["server"].append(_own)
+_FAMILIES = {
+    "string": strings.COMMANDS,
+    "bitmap": bitmaps.COMMANDS,
+    "generic": [*keys.COMMANDS, *expiration.COMMANDS, *scanning.COMMANDS],
+    "hash": hashes.COMMANDS,
+    "list": lists.COMMANDS,
+    "set": sets.COMMANDS,
+    "sorted-set": [*sorted_sets.COMMANDS, *sorted_set_ranges.COMMANDS, *sorted_set_algebra.COMMANDS],
+    "server": [*server.COMMANDS, Command("command", _command, -1, Kind.READ, NO_KEYS)],
+}
 
 COMMANDS: dict[str, Command] = {command.name: command for family in _FAMILIES.values() for command in family}
 _groups = {command.name: group for group, family in _FAMILIES.items() for command in family}

@@ -15,6 +15,9 @@ from quorate.state import Forest, PlainCodec, Shape, Table
 
 Kind = TypeVar("Kind")
 
+_VOID_DEADLINES = 1000
+"""So many deadlines that are no longer may be kept, besides as many as there are."""
+
 
 class Clock:
     """What all databases must know about the operation that runs."""
@@ -126,7 +129,9 @@ class Database:
 
     def clear(self) -> None:
         """Remove all keys."""
-        self.deadlines.clear()
+        if self.deadlines:
+            self.deadlines.clear()
+            self._schedule.rebuild()
         self.table.clear()
 
     def settle(self) -> None:
@@ -161,6 +166,8 @@ class Deadlines:
         self._databases: list[Database] = []
         self._heap: list[tuple[int, int, bytes]] = []
         """May name deadlines that are no longer; one that holds is what its database says."""
+        self._most = _VOID_DEADLINES
+        """The size of the heap from which on it is worth looking for those that are no longer."""
 
     def __bool__(self) -> bool:
         return bool(self._heap)
@@ -168,13 +175,13 @@ class Deadlines:
     def watch(self, databases: list[Database]) -> None:
         """Learn the deadlines of these databases, and of no others."""
         self._databases = databases
-        self._rebuild()
+        self.rebuild()
 
     def add(self, deadline: int, database: int, key: bytes) -> None:
         """Note that a key expires."""
         heappush(self._heap, (deadline, database, key))
-        if len(self._heap) > 2 * sum(len(database.deadlines) for database in self._databases) + 1000:
-            self._rebuild()
+        if len(self._heap) > self._most:
+            self.rebuild()
 
     def next(self) -> int | None:
         """The earliest deadline in milliseconds."""
@@ -199,13 +206,15 @@ class Deadlines:
     def _holds(self, deadline: int, database: int, key: bytes) -> bool:
         return self._databases[database].deadlines.get(key) == deadline
 
-    def _rebuild(self) -> None:
+    def rebuild(self) -> None:
+        """Drop the deadlines that are no longer."""
         self._heap = [
             (deadline, database.number, key)
             for database in self._databases
             for key, deadline in database.deadlines.items()
         ]
         heapify(self._heap)
+        self._most = 2 * len(self._heap) + _VOID_DEADLINES
 
 
 class Keyspace:
