@@ -200,6 +200,44 @@ def test_an_operation_times_out_and_the_next_one_works(fake_cluster: Any, run: A
     run(scenario())
 
 
+def test_a_request_that_timed_out_is_not_repeated(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=QUICK) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist = silent
+            with pytest.raises(RequestTimeout):
+                await client.invoke(b"a", timeout=0.02)
+
+            assert client._coalescer._lanes[0].session.is_idle
+            assert client._coalescer._lanes[0].session.next_deadline() is None
+
+    run(scenario())
+
+
+def test_each_caller_gets_an_error_of_its_own(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=QUICK) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist = silent
+            calls = [client.invoke(b"%d" % number, timeout=0.02) for number in range(2)]
+            one, other = await asyncio.gather(*calls, return_exceptions=True)
+
+            assert str(one) == str(other)
+            assert one is not other
+
+    run(scenario())
+
+
+def test_a_client_has_at_least_one_session(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster() as cluster:
+            with pytest.raises(ValueError, match="at least one session"):
+                async with connect(cluster.path, sessions=0):
+                    pass
+
+    run(scenario())
+
+
 def test_a_request_that_nobody_waits_for_makes_way(fake_cluster: Any, run: Any) -> None:
     async def scenario() -> None:
         async with fake_cluster(settings=QUICK) as cluster, connect(cluster.path, sessions=1) as client:

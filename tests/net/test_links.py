@@ -251,6 +251,30 @@ def test_closing_a_link_delivers_what_is_queued(members: Any, make_recorder: Any
     run(scenario())
 
 
+def test_a_handler_that_raises_loses_its_link_and_the_defect_is_reported(
+    members: Any, make_recorder: Any, run: Any
+) -> None:
+    class Defective(make_recorder):  # type: ignore[misc]
+        def frames_received(self, link: Any, frames: list[bytes]) -> None:
+            raise ArithmeticError("a defect")
+
+    async def scenario() -> None:
+        here, there = make_recorder(), Defective()
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        listener = await listen("127.0.0.1", 0, members.identity(0), there)
+        dialer = dial(members, CLIENT, listener.port, here)
+        await here.opened()
+
+        dialer.send(b"x")
+        await there.until(lambda recorder: bool(recorder.reasons))
+
+        assert [type(error) for error in reported] == [ArithmeticError]
+        await stop(dialer, listener)
+
+    run(scenario())
+
+
 def test_a_frame_that_the_peer_would_refuse_is_not_sent(members: Any, make_recorder: Any, run: Any) -> None:
     async def scenario() -> None:
         here, there = make_recorder(), make_recorder()

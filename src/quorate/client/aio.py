@@ -50,6 +50,8 @@ class AsyncClient:
         limits: ClientLimits = _LIMITS,
         link_limits: LinkLimits = _LINK_LIMITS,
     ) -> None:
+        if limits.sessions < 1:
+            raise ValueError(f"a client has at least one session, not {limits.sessions}")
         self.configuration: Final = configuration
         self._authenticator = ClientAuthenticator(key_pair, configuration)
         self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed)

@@ -223,6 +223,8 @@ class Coalescer:
         _time_out(in_flight, now, f"no answer that enough replicas vouch for came in time{why}; {_MAYBE_EXECUTED}")
         _time_out(self._queue, now, f"the operation could not be sent in time{why}")
         self._queue.drop_done()
+        for lane in self._lanes:
+            self._desert(lane)
         deadlines = [
             waiting.deadline
             for waiting in [*in_flight, *self._queue]

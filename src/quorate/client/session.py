@@ -36,6 +36,7 @@ from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
 Results = tuple[bytes | None, ...]
 
 IDLE_MICROSECONDS: Final = 2_000_000
+"""A session that was not used for so long may have been closed by now (see above)."""
 _NUMBER_MAX: Final = 2**63 - 1
 _SPREAD: Final = 1 << 20
 """Processes that share a key and all open above the same timestamp choose theirs out of this many."""

@@ -14,7 +14,7 @@ import uvloop
 
 from quorate.client.aio import CONNECT_SECONDS, INSPECT_SECONDS, INVOKE_SECONDS, AsyncClient, connect
 from quorate.client.waiting import ClientLimits
-from quorate.errors import RequestFailed
+from quorate.errors import QuorateError, RequestFailed
 
 _Result = TypeVar("_Result")
 _SESSIONS: Final = ClientLimits().sessions
@@ -30,7 +30,11 @@ class Client:
         self._started: Future[tuple[asyncio.AbstractEventLoop, AsyncClient]] = Future()
         self._thread = Thread(target=self._run, args=(path, sessions, wait_seconds), name="quorate", daemon=True)
         self._thread.start()
-        self._loop, self._client = self._started.result()
+        try:
+            self._loop, self._client = self._started.result()
+        except QuorateError:
+            self._thread.join()
+            raise
 
     def invoke(self, operation: bytes, timeout: float | None = INVOKE_SECONDS) -> bytes:
         """The result of *operation*; `AsyncClient.submit` says how it fails."""

@@ -17,7 +17,7 @@ class ClientLimits(NamedTuple):
     """How much a client has on its way at once."""
 
     sessions: int = 2
-    """Requests in flight: more than one, so that the next is ordered while one is executed."""
+    """Requests in flight, at least one: more than one, so that the next is ordered while one is executed."""
     waiting_operations_max: int = 65_536
     waiting_bytes_max: int = 64 << 20
 
@@ -32,10 +32,10 @@ class Waiting(NamedTuple):
 
 
 def fail_all(waiting: Iterable[Waiting], error: RequestFailed) -> None:
-    """Tell those who still wait."""
+    """Tell those who still wait: each gets an error of its own, as each raises it in another place."""
     for one in waiting:
         if not one.future.done():
-            one.future.set_exception(error)
+            one.future.set_exception(type(error)(*error.args))
 
 
 class WaitingOperations:

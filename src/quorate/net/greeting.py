@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, cast
 
 from quorate.net.connection import Link
@@ -28,14 +29,15 @@ _KEEPALIVE: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000),
 )
-"""A peer whose machine is gone is noticed within 20 seconds; without these, after a quarter of an hour."""
+"""A peer whose machine is gone, or that takes nothing for 20 seconds, is noticed: without these, after a quarter of an
+hour."""
 
 
 class Greeting(asyncio.Protocol):
     """The handshake of a connection whose peer is not known yet.
 
-    It ends in one call: `on_peer(peer, transport)`, which makes the link that takes over the transport, or
-    `on_refused(reason)`, when the connection is closed or about to be.
+    It ends in one call: `on_peer`, which makes the link that takes over the transport, or `on_refused`, with the reason
+    why the connection is closed.
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class Greeting(asyncio.Protocol):
             return
         self._transport = cast(asyncio.Transport, transport)
         connected: socket.socket = transport.get_extra_info("socket")
-        for level, option, value in _KEEPALIVE:
-            connected.setsockopt(level, option, value)
+        with suppress(OSError):  # it was closed already: reading will tell
+            for level, option, value in _KEEPALIVE:
+                connected.setsockopt(level, option, value)
         self._timer = asyncio.get_running_loop().call_later(self._timeout_seconds, self.refuse, Refusal.SILENCE)
         self._transport.write(self._handshake.hello)
 

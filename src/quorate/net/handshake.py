@@ -80,7 +80,7 @@ class HandshakeRefused(QuorateError):
     """The other side is not who it has to be, or says that we are not."""
 
     def __init__(self, refusal: Refusal, is_theirs: bool = False) -> None:
-        super().__init__(f"the other side refused us: {refusal.text}" if is_theirs else refusal.text)
+        super().__init__(f"refused by the other side ({refusal.text})" if is_theirs else refusal.text)
         self.refusal = refusal
         self.is_theirs = is_theirs
 

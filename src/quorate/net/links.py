@@ -34,6 +34,8 @@ __all__ = [
     "CLOSED_HERE",
     "CLOSED_THERE",
     "FRAME_TOO_LARGE",
+    "LINKS_OPENED",
+    "REPLACED",
     "Dialer",
     "Identity",
     "Link",
@@ -54,8 +56,6 @@ _RECONNECT_SECONDS: Final = 0.05
 _RECONNECT_SECONDS_MAX: Final = 2.0
 _STEADY_SECONDS: Final = 1.0
 """A link that lived this long was a success: the next delay is the shortest again."""
-
-
 _LIMITS: Final = LinkLimits()
 
 
