@@ -98,7 +98,7 @@ class RunningCluster:
     def pids(self) -> dict[int, int]:
         """The process ids of the replicas that came up."""
         found = (re.match(r"replica (\d+) is up: .* pid (\d+)$", line) for line in list(self.lines))
-        return {int(match[1]): int(match[2]) for match in found if match}
+        return dict(sorted((int(match[1]), int(match[2])) for match in found if match))
 
     def gateway_pids(self) -> list[int]:
         """The process id of the gateway, if it came up."""

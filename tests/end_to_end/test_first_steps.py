@@ -114,3 +114,4 @@ def test_a_taken_redis_port_is_an_error_that_names_the_option(shared_cluster: An
 
     assert refused.returncode == 2
     assert f"--redis {address}: it is taken by another program; name another" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

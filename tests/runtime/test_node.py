@@ -229,5 +229,9 @@ def test_a_broken_rule_reaches_the_loop_and_nothing_leaves(links: Any) -> None:
 
         assert [str(failure) for failure in failures] == ["two and two are four"]
         assert link.sent == []
+        bench.core.broken = False
+        bench.node.frames_received(link, [b"\x01"])
+        await asyncio.sleep(0)
+        assert bench.core.turns == []
 
     run(play)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final, Literal
 
 import click
 
@@ -14,7 +15,7 @@ from quorate.folder import ClusterFolder, create_cluster
 from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.services import load_service
 
-PORT_MAX = 65535
+PORT_MAX: Final = 65535
 
 
 @click.command()
@@ -56,8 +57,8 @@ def init(
     hosts: tuple[str, ...],
     port_base: int,
     service: str,
-    request_authentication: str,
-    replica_authentication: str,
+    request_authentication: Literal["signature", "mac"],
+    replica_authentication: Literal["mac", "signature"],
 ) -> None:
     """Make DIRECTORY with a folder for each replica and one for a client.
 
@@ -70,10 +71,7 @@ def init(
     Exit codes: 0 made; 2 the options are wrong, or DIRECTORY exists.
     """
     load_service(service)
-    settings = Settings(
-        request_authentication="mac" if request_authentication == "mac" else "signature",
-        replica_authentication="signature" if replica_authentication == "signature" else "mac",
-    )
+    settings = Settings(request_authentication=request_authentication, replica_authentication=replica_authentication)
     cluster = create_cluster(directory, addresses_of(replicas, hosts, port_base), service, settings)
     say(f"{directory}: {describe_group(replicas)}")
     _explain(cluster)

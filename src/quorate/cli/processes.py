@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from quorate.cli.parent import environment_of_child
@@ -48,7 +48,7 @@ class Children:
         self._watchers: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
-    async def start(self, name: str, arguments: Sequence[str], when_ended: Callable[[Child], Awaitable[None]]) -> Child:
+    async def start(self, name: str, arguments: Sequence[str], when_ended: Callable[[Child], None]) -> Child:
         """Run `quorate` with *arguments* and call *when_ended* if it ends before `stop`.
 
         It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
@@ -67,10 +67,10 @@ class Children:
         watcher.add_done_callback(self._watchers.discard)
         return child
 
-    async def _watch(self, child: Child, when_ended: Callable[[Child], Awaitable[None]]) -> None:
+    async def _watch(self, child: Child, when_ended: Callable[[Child], None]) -> None:
         await child.process.wait()
         if not self._is_stopping:
-            await when_ended(child)
+            when_ended(child)
 
     async def stop(self) -> None:
         """Ask all to stop, the last one first, and kill those that do not."""

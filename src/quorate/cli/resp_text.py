@@ -8,6 +8,7 @@ from typing import Final
 from quorate.errors import RequestFailed
 
 _END: Final = b"\r\n"
+_TYPES: Final = b"+-:,(#_$!=*~%>"
 
 
 class _Replies:
@@ -23,7 +24,7 @@ class _Replies:
     def line(self) -> tuple[bytes, bytes]:
         """The type of the next value, and what follows it on its line."""
         end = self._data.find(_END, self._at)
-        if end <= self._at:
+        if end <= self._at or self._data[self._at] not in _TYPES:
             raise RequestFailed(f"the service's result is not a Redis reply: {self._data[:40]!r}")
         line = self._data[self._at : end]
         self._at = end + len(_END)

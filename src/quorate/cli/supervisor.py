@@ -160,7 +160,7 @@ class Supervisor:
 
     # --------------------------------------------------------------------------------------------- endings
 
-    async def _replica_ended(self, child: Child) -> None:
+    def _replica_ended(self, child: Child) -> None:
         if self._is_starting:
             self._give_up(child)
             return
@@ -175,7 +175,7 @@ class Supervisor:
         if running == 0:
             self._finish(FAILED)
 
-    async def _gateway_ended(self, child: Child) -> None:
+    def _gateway_ended(self, child: Child) -> None:
         if self._is_starting:
             self._give_up(child)
             return

@@ -18,7 +18,7 @@ from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster, load_cluster, load_replica, renew_incarnation
 from quorate.messages.protocol import REPLICAS_MAX
-from quorate.runtime.lifetime import has_started, hold_folder, is_running
+from quorate.runtime.lifetime import forget_start, has_started, hold_folder, is_running
 from quorate.runtime.services import load_service
 
 DEFAULT_REPLICAS: Final = 4
@@ -78,24 +78,29 @@ def up(
     Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the cluster did not come up, or all replicas ended; 2 an option
     or the folder is wrong, or a port is taken.
     """
-    cluster = _open_folder(directory, Wanted(replicas, service))
-    gateway = None if no_redis or cluster.configuration.service != "redis" else _gateway(redis)
+    found = _find_cluster(directory, Wanted(replicas, service))
+    replicated = (service or DEFAULT_SERVICE) if found is None else found.configuration.service
+    gateway = None if no_redis or replicated != "redis" else _gateway(redis)
+    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated)
     with hold_folder(directory):
         cluster = _prepare(cluster, fresh)
         sys.exit(uvloop.run(_run(cluster, gateway, log_level)))
 
 
-def _open_folder(directory: Path, wanted: Wanted) -> ClusterFolder:
-    """The cluster of *directory*, made when there is none."""
-    if directory.is_dir() and any(directory.iterdir()):
-        cluster = load_cluster(directory)
-        _compare(directory, cluster.configuration, wanted)
-        return cluster
-    count = DEFAULT_REPLICAS if wanted.replicas is None else wanted.replicas
-    service = wanted.service or DEFAULT_SERVICE
+def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
+    """The cluster of *directory*, if there is one."""
+    if not directory.is_dir() or not any(directory.iterdir()):
+        return None
+    cluster = load_cluster(directory)
+    _compare(directory, cluster.configuration, wanted)
+    return cluster
+
+
+def _make_cluster(directory: Path, replicas: int, service: str) -> ClusterFolder:
+    """A new cluster, on free ports of this machine."""
     load_service(service)
-    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(count)], service, Settings())
-    say(f"made {directory}: keys and addresses of {count} replicas and a client")
+    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, Settings())
+    say(f"made {directory}: keys and addresses of {replicas} replicas and a client")
     return cluster
 
 
@@ -139,7 +144,10 @@ def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
         say(f"starting {cluster.path} empty: its state was in memory and ended with its processes")
     else:
         return cluster
-    return renew_incarnation(cluster)
+    renewed = renew_incarnation(cluster)
+    for folder in cluster.replicas():
+        forget_start(folder)
+    return renewed
 
 
 def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:

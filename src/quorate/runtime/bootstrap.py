@@ -29,6 +29,7 @@ from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.storage.memory import MemoryJournal
 
 _FILES: Final = 65_536
+"""Open files that a replica asks the system for; each link is one."""
 _STOP_SECONDS: Final = 2.0
 """How long what is queued may take to leave when the replica stops."""
 
@@ -160,7 +161,7 @@ def _announce(assembly: Assembly) -> None:
 
 
 def _allow_many_files() -> None:
-    """As many open files as the system lets us have: each link is one."""
+    """Raise the soft limit of open files as far as the hard one lets us."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from quorate.errors import ConfigurationError
 
 LOCK_FILE: Final = "lock"
 MARKER_FILE: Final = "started"
+_INCARNATION: Final = re.compile("[0-9a-f]{32}")
 
 
 class AlreadyRunning(ConfigurationError):
@@ -56,28 +58,49 @@ def is_running(folder: Path) -> bool:
 
 
 def has_started(folder: Path, incarnation: str) -> bool:
-    """Whether a replica was started from this folder in this incarnation of the cluster: it may have voted."""
+    """Whether a replica was started from this folder in this incarnation of the cluster: it may have voted.
+
+    A marker that names no incarnation at all is damaged, and might have named this one.
+    """
+    path = folder / MARKER_FILE
     try:
-        return (folder / MARKER_FILE).read_text(encoding="ascii").strip() == incarnation
+        marked = path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         return False
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{folder / MARKER_FILE} cannot be read: {error}; mend it or its folder") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; mend it or its folder") from error
+    return marked == incarnation or not _INCARNATION.fullmatch(marked)
 
 
 def mark_started(folder: Path, incarnation: str) -> None:
-    """Note, on disk before the first vote leaves, that this incarnation was started from this folder."""
+    """Note, on disk before the first vote leaves, that this incarnation was started from this folder.
+
+    A marker that is there already is not touched, and an older one is replaced whole: at no instant is there none.
+    """
+    if has_started(folder, incarnation):
+        return
     path = folder / MARKER_FILE
+    replacement = path.with_suffix(".new")
     try:
-        with path.open("w", encoding="ascii") as file:
+        with replacement.open("w", encoding="ascii") as file:
             file.write(f"{incarnation}\n")
             file.flush()
             os.fsync(file.fileno())
+        replacement.replace(path)
         _sync_folder(folder)
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}; a replica writes to its folder"
         ) from error
+
+
+def forget_start(folder: Path) -> None:
+    """Remove the marker: the cluster has a new incarnation, in which nobody has voted."""
+    path = folder / MARKER_FILE
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be removed: {error.strerror}; remove it yourself") from error
 
 
 def _sync_folder(folder: Path) -> None:

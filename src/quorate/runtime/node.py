@@ -5,7 +5,6 @@ out. It owns its replica; nothing else calls it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -21,8 +20,8 @@ from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Telemetry
 
 TURN_FRAMES_MAX: Final = 256
-"""Frames that one turn looks at; the rest waits for the next, after the sockets had theirs. A flood of frames whose
-signatures have to be checked in vain so delays the others by milliseconds."""
+"""Frames that one turn looks at; the rest waits for the next. So a flood of false signatures delays what the others
+send by milliseconds."""
 _TICK_SECONDS: Final = 0.001
 """What the event loop's timers can tell apart: waking earlier than a deadline would only mean waking twice."""
 
@@ -111,7 +110,7 @@ class Node:
     def link_opened(self, link: Link) -> None:
         """A peer proved who it is."""
         self._roster.add(link)
-        self._telemetry.say(logging.INFO, "link-opened", {"peer": link.peer.name})
+        self._telemetry.link_changed("link-opened", link.peer, {})
 
     def frames_received(self, link: Link, frames: list[bytes]) -> None:
         """Frames came in: they wait for the turn."""
@@ -126,7 +125,7 @@ class Node:
         self._inbox.discard(link)
         if reason.startswith(FRAME_TOO_LARGE):
             self._reception.refusals.count(link.peer.name, FRAME_TOO_LARGE)
-        self._telemetry.say(logging.INFO, "link-closed", {"peer": link.peer.name, "reason": reason})
+        self._telemetry.link_changed("link-closed", link.peer, {"reason": reason})
 
     # -------------------------------------------------------------------------------------------- the turn
 
@@ -136,6 +135,13 @@ class Node:
 
     def _turn(self) -> None:
         self._turn_handle = None
+        try:
+            self._take_turn()
+        except BaseException:
+            self.stop()  # nothing may be concluded from a state in which a rule is broken
+            raise
+
+    def _take_turn(self) -> None:
         now = self._clock.now()
         wall = self._clock.wall()
         for link, frame in self._inbox.take(TURN_FRAMES_MAX):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from quorate.core.effects import Trace
+from quorate.runtime.ports import Peer
 
 LogFormat = Literal["text", "json"]
 Fields = Mapping[str, object]
@@ -101,6 +102,14 @@ class Telemetry:
     def trace(self, trace: Trace) -> None:
         """Log what the core tells."""
         self.say(logging.INFO, trace.event, trace.details)
+
+    def link_changed(self, event: str, peer: Peer, fields: Fields) -> None:
+        """Log that a link opened or closed. Clients come and go; for each of them a line now and then is enough."""
+        fields = {"peer": peer.name, **fields}
+        if peer.replica_id is None:
+            self.say_now_and_then(logging.INFO, event, (peer.name,), fields)
+        else:
+            self.say(logging.INFO, event, fields)
 
     def refused(self, peer: str, reason: str, total: int) -> None:
         """Log, now and then, that a frame was refused."""
