@@ -9,7 +9,6 @@ from quorate.services.redis.errors import REPLY_TOO_LARGE, CommandError
 from quorate.services.redis.limits import LARGEST_REPLY
 
 OK = b"+OK\r\n"
-EMPTY_BULK = b"$0\r\n\r\n"
 EMPTY_ARRAY = b"*0\r\n"
 _BYTES_AROUND_A_BULK = 16
 _SMALL = [b":%d\r\n" % number for number in range(1024)]
