@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -12,9 +13,9 @@ from rich.progress import Progress
 
 from quorate.cli.output import print_json, say
 from quorate.errors import ConfigurationError
-from quorate.sim.explore import SeedReport, Totals, check_profile, run_seeds
+from quorate.sim.explore import Campaign, SeedReport, Totals, run_seeds
 from quorate.sim.plan import Plan, decode_plan, encode_plan
-from quorate.sim.profiles import MIXED, PROFILES, draw_plan
+from quorate.sim.profiles import MIXED, PROFILES
 from quorate.sim.shrink import shrink
 from quorate.sim.trace import Tracer
 from quorate.sim.world import Outcome, World
@@ -25,6 +26,7 @@ from quorate.sim.world import Outcome, World
 @click.option("--seed", type=int, help="One seed.")
 @click.option("--replicas", default=4, show_default=True, help="How many replicas.")
 @click.option("--profile", default=MIXED, show_default=True, help=f"One of {', '.join([MIXED, *PROFILES])}.")
+@click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
 @click.option("--jobs", default=1, show_default=True, help="How many seeds at once, each on a core of its own.")
 @click.option("--trace", is_flag=True, help="Print every message and event of the one seed.")
 @click.option("--shrink", "shrunk_file", type=click.Path(dir_okay=False), help="Write a failing seed's smallest plan.")
@@ -35,6 +37,7 @@ def sim(
     seed: int | None,
     replicas: int,
     profile: str,
+    strategies: str,
     jobs: int,
     trace: bool,
     shrunk_file: str | None,
@@ -50,20 +53,18 @@ def sim(
     Example:  quorate sim --seeds 0:200 --replicas 7
               quorate sim --seed 17 --profile traitors --trace
     """
-    check_profile(profile, replicas)
+    campaign = Campaign(profile, replicas, tuple(filter(None, strategies.split(","))))
+    campaign.check()
     if replay is not None:
         _run_one(_read_plan(replay), trace, as_json, f"quorate sim --replay {replay} --trace")
-        return
-    if trace and seed is not None:
-        command = f"quorate sim --seed {seed} --profile {profile} --replicas {replicas} --trace"
-        _run_one(draw_plan(seed, profile, replicas), trace, as_json, command)
-        return
-    if trace:
+    if trace and seed is None:
         raise ConfigurationError("--trace shows one world: add --seed N or --replay FILE")
-    chosen = range(seed, seed + 1) if seed is not None else _parse_seeds(seeds or "0:100")
+    if trace and seed is not None:
+        _run_one(campaign.plan(seed), trace, as_json, campaign.command(seed))
     if jobs < 1:
         raise ConfigurationError(f"--jobs {jobs}: at least one seed is run at a time")
-    totals = _run_many(chosen, profile, replicas, jobs, as_json)
+    chosen = range(seed, seed + 1) if seed is not None else _parse_seeds(seeds or "0:100")
+    totals = _run_many(chosen, campaign, jobs, as_json)
     if as_json:
         print_json(_as_document(totals))
     else:
@@ -87,7 +88,7 @@ def _read_plan(file: str) -> Plan:
         raise ConfigurationError(f"{file} is not a plan: {error}") from None
 
 
-def _run_one(plan: Plan, trace: bool, as_json: bool, command: str) -> None:
+def _run_one(plan: Plan, trace: bool, as_json: bool, command: str) -> NoReturn:
     """One world, with every event if wanted."""
     outcome = World(plan, Tracer(plan.replicas, say) if trace and not as_json else None).run()
     if as_json:
@@ -101,11 +102,11 @@ def _run_one(plan: Plan, trace: bool, as_json: bool, command: str) -> None:
     sys.exit(1 if outcome.verdicts else 0)
 
 
-def _run_many(seeds: range, profile: str, replicas: int, jobs: int, as_json: bool) -> Totals:
+def _run_many(seeds: range, campaign: Campaign, jobs: int, as_json: bool) -> Totals:
     totals = Totals()
     with Progress(disable=as_json or not sys.stderr.isatty(), transient=True) as progress:
         bar = progress.add_task("seeds", total=len(seeds))
-        for report in run_seeds(seeds, profile, replicas, jobs):
+        for report in run_seeds(seeds, campaign, jobs):
             totals.add(report)
             progress.update(bar, advance=1, description=f"seeds, {len(totals.failed)} failed")
             if report.verdict is not None and not as_json:
@@ -117,7 +118,7 @@ def _print_failure(report: SeedReport) -> None:
     verdict = report.verdict
     assert verdict is not None
     liars = [f"replica {traitor.replica} ({', '.join(traitor.strategies)})" for traitor in report.plan.traitors]
-    say(f"seed {report.seed} broke the rule '{verdict.rule}': {verdict.text}")
+    say(f"seed {report.plan.seed} broke the rule '{verdict.rule}': {verdict.text}")
     say(f"  profile {report.plan.profile}; traitors: {', '.join(liars) or 'none'}")
     say(f"  run it again: {report.command}")
 
@@ -159,7 +160,7 @@ def _as_document(totals: Totals) -> dict[str, object]:
         "seeds": totals.seeds,
         "failed": [
             {
-                "seed": report.seed,
+                "seed": report.plan.seed,
                 "profile": report.plan.profile,
                 "rule": report.verdict.rule,
                 "text": report.verdict.text,

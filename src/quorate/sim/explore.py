@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+from quorate.adversary.registry import REPLICA_STRATEGIES
 from quorate.errors import ConfigurationError
 from quorate.sim.checkers import Verdict
 from quorate.sim.plan import Plan
@@ -16,11 +17,42 @@ from quorate.sim.profiles import MIXED, PROFILES, draw_plan
 from quorate.sim.world import Outcome, World
 
 
+class Campaign(NamedTuple):
+    """What seeds are drawn for."""
+
+    profile: str = MIXED
+    replicas: int = 4
+    strategies: tuple[str, ...] = ()
+    """How every traitor lies; empty: as the seed says."""
+
+    def check(self) -> None:
+        """Raise ConfigurationError for what cannot be drawn."""
+        if self.profile != MIXED and self.profile not in PROFILES:
+            raise ConfigurationError(
+                f"--profile {self.profile}: there is no such profile; there are {', '.join([MIXED, *PROFILES])}"
+            )
+        if not 4 <= self.replicas <= 31:
+            raise ConfigurationError(f"--replicas {self.replicas}: a simulated cluster has 4 to 31 replicas")
+        for name in self.strategies:
+            if name not in REPLICA_STRATEGIES:
+                raise ConfigurationError(
+                    f"--strategies {name}: there is no such strategy; there are {', '.join(REPLICA_STRATEGIES)}"
+                )
+
+    def plan(self, seed: int) -> Plan:
+        """What a seed draws."""
+        return draw_plan(seed, self.profile, self.replicas, self.strategies)
+
+    def command(self, seed: int) -> str:
+        """What runs a seed again, message by message."""
+        lies = f" --strategies {','.join(self.strategies)}" if self.strategies else ""
+        return f"quorate sim --seed {seed} --profile {self.profile} --replicas {self.replicas}{lies} --trace"
+
+
 class SeedReport(NamedTuple):
     """One seed: what it drew, and how it ended."""
 
-    seed: int
-    asked_profile: str
+    campaign: Campaign
     plan: Plan
     outcome: Outcome
     seconds: float
@@ -33,7 +65,7 @@ class SeedReport(NamedTuple):
     @property
     def command(self) -> str:
         """What runs this seed again, message by message."""
-        return f"quorate sim --seed {self.seed} --profile {self.asked_profile} --replicas {self.plan.replicas} --trace"
+        return self.campaign.command(self.plan.seed)
 
 
 class Totals:
@@ -74,25 +106,17 @@ class Totals:
         self.refusals.update(outcome.refusals)
 
 
-def check_profile(profile: str, replicas: int) -> None:
-    """Raise ConfigurationError for what cannot be drawn."""
-    if profile != MIXED and profile not in PROFILES:
-        raise ConfigurationError(f"there is no profile {profile!r}; there are {', '.join([MIXED, *PROFILES])}")
-    if not 4 <= replicas <= 31:
-        raise ConfigurationError(f"--replicas {replicas}: a simulated cluster has 4 to 31 replicas")
-
-
-def run_seed(seed: int, profile: str, replicas: int) -> SeedReport:
+def run_seed(seed: int, campaign: Campaign) -> SeedReport:
     """Draw the plan of a seed and run it."""
-    plan = draw_plan(seed, profile, replicas)
+    plan = campaign.plan(seed)
     started = time.perf_counter()
     outcome = World(plan).run()
-    return SeedReport(seed, profile, plan, outcome, time.perf_counter() - started)
+    return SeedReport(campaign, plan, outcome, time.perf_counter() - started)
 
 
-def run_seeds(seeds: Sequence[int], profile: str, replicas: int, jobs: int) -> Iterator[SeedReport]:
+def run_seeds(seeds: Sequence[int], campaign: Campaign, jobs: int) -> Iterator[SeedReport]:
     """Run seeds one after the other, or on *jobs* cores; the reports come in the order of the seeds."""
-    run = partial(run_seed, profile=profile, replicas=replicas)
+    run = partial(run_seed, campaign=campaign)
     if jobs == 1:
         yield from map(run, seeds)
         return

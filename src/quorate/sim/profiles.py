@@ -41,6 +41,7 @@ class Profile(NamedTuple):
     traitors: bool = False
     liars: bool = False
     odd_clocks: bool = False
+    faults_max: int = 6
 
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -57,6 +58,9 @@ PROFILES: Final[dict[str, Profile]] = {
         "f replicas lie; the network works, but correct ones pause", ("room", "country"), ("pause",), True
     ),
     "impatient": Profile("time-outs are far too short for the network", ("country", "globe"), ("pause",)),
+    "churn": Profile(
+        "f replicas lie, and views change all the time", ("room", "country"), ("cut", "pause"), True, faults_max=40
+    ),
     "liars": Profile("clients lie", ("room", "rough"), liars=True),
     "everything": Profile(
         "all of it at once",
@@ -71,18 +75,19 @@ MIXED: Final = "mixed"
 """Not a profile of its own: each seed draws one of the above."""
 
 
-def draw_plan(seed: int, profile: str = MIXED, replicas: int = 4) -> Plan:
-    """The plan of a seed."""
+def draw_plan(seed: int, profile: str = MIXED, replicas: int = 4, strategies: tuple[str, ...] = ()) -> Plan:
+    """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
     random = Random(f"{seed} {profile} {replicas}")
     chosen = random.choice(sorted(PROFILES)) if profile == MIXED else profile
-    return _Draw(random, PROFILES[chosen], replicas).plan(seed, chosen)
+    return _Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen)
 
 
 class _Draw:
     """One plan on its way."""
 
-    def __init__(self, random: Random, profile: Profile, replicas: int) -> None:
+    def __init__(self, random: Random, profile: Profile, replicas: int, strategies: tuple[str, ...]) -> None:
         self.random = random
+        self.strategies = strategies
         self.profile = profile
         self.replicas = replicas
         self.quorums = quorums_of(replicas)
@@ -117,7 +122,7 @@ class _Draw:
     def _settings(self, network: str, profile: str) -> Settings:
         random = self.random
         timeout = {"country": 400, "globe": 2000}.get(network, random.choice((50, 150, 400)))
-        if profile == "impatient":
+        if profile in ("impatient", "churn"):
             timeout = random.choice((5, 20, 50))
         return Settings(
             checkpoint_interval=random.choice((1, 2, 4, 8, 16, 64)),
@@ -194,7 +199,8 @@ class _Draw:
         elif 1 not in replicas and random.random() < 0.3:
             replicas[-1] = 1
         return tuple(
-            TraitorPlan(replica, tuple(random.sample(names, random.choice((1, 1, 2, 3))))) for replica in replicas
+            TraitorPlan(replica, self.strategies or tuple(random.sample(names, random.choice((1, 1, 2, 3)))))
+            for replica in replicas
         )
 
     # Faults
@@ -208,10 +214,11 @@ class _Draw:
             "client death": self._client_death,
         }
         faults: list[Fault] = []
-        for _ in range(self.random.randint(0, 6) if self.profile.faults else 0):
+        for _ in range(self.random.randint(0, self.profile.faults_max) if self.profile.faults else 0):
             kind = self.random.choice(self.profile.faults)
             at = self.random.randrange(self.safety)
-            until = self.random.randint(at, self.safety)
+            longest = self.safety if self.profile.faults_max <= 6 else at + 5 * self.safety // self.profile.faults_max
+            until = self.random.randint(at, max(at, min(self.safety, longest)))
             fault = drawers[kind](at, until)
             if fault is not None:
                 faults.append(fault)

@@ -190,7 +190,7 @@ class ClientNode:
         if attempt is None:
             return
         self.completed += 1
-        self.is_sated = self.is_done and not self.is_restless
+        self.is_sated = self.is_sated or (self.is_done and not self.is_restless)
         results = outcome.results
         self._world.tell(self.address, "gets " + "; ".join("!" if r is None else r.decode() for r in results))
         self._operations.learn(attempt.operations, results)
