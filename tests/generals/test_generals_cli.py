@@ -79,6 +79,7 @@ def test_sm_shows_that_a_forged_chain_is_dropped() -> None:
     assert {each["reason"] for each in found["dropped"]} == {"a signature is not genuine"}
     assert all(len(bytes.fromhex(signature)) == 64 for each in found["dropped"] for signature in each["signatures"])
     assert found["orders_held"] == {"1": ["attack"], "2": ["attack"]}
+    assert found["messages"] == {"total": 9, "last_round": 6, "by_round": [3, 6], "paper_product": 6}
 
 
 @pytest.mark.parametrize("name", ORAL_STRATEGIES)
@@ -159,7 +160,7 @@ def test_search_that_finds_nothing_says_what_it_covered() -> None:
         "found": False,
         "runs": 60,
         "exhaustive": False,
-        "space": "7 named strategies, then hill climbing up to 60 runs",
+        "space": "the first 60 runs of 7 named strategies, hill climbing",
         "plan": None,
         "run": None,
     }
@@ -175,7 +176,7 @@ def test_search_for_what_breaks_signed_messages() -> None:
 def test_impossibility_prints_the_run_that_fails() -> None:
     said = words(run("impossibility"))
 
-    assert "1 2 0: attack; 2: he said retreat 0: attack; 1: he said attack IC2, 1 must attack 1 retreat broken" in said
+    assert '1 2 attack, "he said retreat" attack, "he said attack" IC2, 1 must attack 1 retreat broken' in said
     assert "Worlds 1 and 3 look the same to 1, worlds 2 and 3 look the same to 2." in said
     assert re.search(r"^0 2\* 1 *$", said, re.MULTILINE)
     assert "Outside the bound: n = 3 is not above 3m = 3." in said
@@ -251,6 +252,7 @@ BAD_INPUT = {
     "impossibility --m 6": "107,732,689 messages",
     "impossibility --m 0": "0 is not in the range",
     "table --n-max 2": "2 is not in the range",
+    "table --n-max 15 --m-max 5": "2,428,804 messages",
 }
 
 

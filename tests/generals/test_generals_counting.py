@@ -78,6 +78,12 @@ def test_sm_without_traitors_sends_n_minus_1_squared_whatever_m(n: int, m: int, 
     assert run.total_messages == signed_total_all_loyal(n, m) == expected
 
 
+def test_the_papers_product_bounds_sm_for_large_m_only() -> None:
+    """L82 quotes it for SM too; the count above does not depend on m, the product does."""
+    assert signed_total_all_loyal(4, 1) == 9 > paper_product(4, 1) == 6
+    assert signed_total_all_loyal(7, 5) == 36 < paper_product(7, 5) == 720
+
+
 @pytest.mark.parametrize(("n", "m", "expected"), [(4, 1, 9), (4, 2, 12), (5, 2, 24), (7, 2, 60)])
 def test_sm_with_an_equivocating_commander(n: int, m: int, expected: int) -> None:
     run = signed_messages(Problem(n, m, traitors=frozenset({0})), SIGNED_STRATEGIES["split"])

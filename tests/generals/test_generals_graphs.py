@@ -190,7 +190,7 @@ def test_every_hop_is_along_an_arc_in_the_round_of_its_length() -> None:
     ("n", "m", "p", "complaint"),
     [
         (4, 0, None, "defined for m >= 1"),
-        (4, 2, None, "p is 6, but with n = 4"),
+        (4, 2, None, "p is 6, but OM\\(2, p\\) with 4 generals needs a p from 2 to 3"),
         (8, 2, 1, "p is 1"),
         (30, 1, None, "up to 24 generals"),
     ],
@@ -294,6 +294,15 @@ def test_graphs_from_text(text: str, edges: int) -> None:
 def test_texts_that_are_no_graphs(text: str) -> None:
     with pytest.raises(GeneralsError):
         graph_from_text(5, text)
+
+
+def test_a_graph_of_other_generals_is_refused() -> None:
+    for run in (
+        lambda: oral_messages_on_graph(Problem(7, 1), CUBE, ORAL_STRATEGIES["split"]),
+        lambda: signed_messages(Problem(9, 1), SIGNED_STRATEGIES["split"], CUBE),
+    ):
+        with pytest.raises(GeneralsError, match="The graph has 8 generals"):
+            run()
 
 
 def test_diameter() -> None:

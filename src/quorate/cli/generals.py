@@ -166,7 +166,7 @@ def generals() -> None:
     """
 
 
-@generals.command()
+@generals.command(short_help="Oral messages: OM(m).")
 @_with_problem
 @_with_strategy(ORAL_STRATEGIES)
 @_GRAPH
@@ -193,7 +193,7 @@ def om(problem: Problem, strategy: str, graph_text: str | None, p: int | None, o
     _show(run, headline(run, strategy), output)
 
 
-@generals.command()
+@generals.command(short_help="Signed messages: SM(m).")
 @_with_problem
 @_with_strategy(SIGNED_STRATEGIES)
 @_GRAPH
@@ -213,7 +213,7 @@ def sm(problem: Problem, strategy: str, graph_text: str | None, depth: int | Non
     _show(run, headline(run, strategy), output)
 
 
-@generals.command()
+@generals.command(short_help="Interactive consistency: everybody commands once.")
 @_options("problem", _problem, _N, _M, _TRAITORS, _CHOICE, _SEED)
 @_with_strategy(SIGNED_STRATEGIES)
 @click.option("--orders", required=True, help="Every general's own order, for example attack,retreat,attack,attack.")
@@ -242,7 +242,7 @@ def vector(problem: Problem, strategy: str, orders: str, algorithm: str, as_json
     _exit(is_defect=not (result.outside_bound or (result.is_consistent and result.is_valid)))
 
 
-@generals.command()
+@generals.command(short_help="The worst that traitors can do.")
 @_with_size
 @click.option("--algorithm", type=click.Choice(["om", "sm"]), default="om", show_default=True, help="What to attack.")
 @click.option("--traitor-count", type=click.IntRange(min=0), help="How many traitors there may be; m unless given.")
@@ -271,7 +271,7 @@ def search(
     _exit(is_defect=result.found is not None and not result.found.run.outside_bound)
 
 
-@generals.command()
+@generals.command(short_help="Why 3m generals are too few.")
 @click.option("--m", type=click.IntRange(min=1), default=1, show_default=True, help="How many traitors; n is 3m.")
 @_CHOICE
 @_JSON
@@ -301,7 +301,7 @@ def impossibility(m: int, choice: str, as_json: bool, svg: Path | None) -> None:
     _exit(is_defect=not broken)
 
 
-@generals.command()
+@generals.command(short_help="Costs and bounds for many n and m.")
 @click.option("--n-max", type=click.IntRange(min=3), default=7, show_default=True, help="The largest n.")
 @click.option("--m-max", type=click.IntRange(min=1), default=2, show_default=True, help="The largest m.")
 @_CHOICE
@@ -352,9 +352,8 @@ def _print_sheet(sheet: Sheet) -> None:
         title_justify="left",
         title_style="bold italic",
     )
-    for column, cells in zip(sheet.columns, zip(*sheet.rows, strict=True), strict=False):
-        is_number = all(cell.replace(",", "").isdigit() for cell in cells)
-        table.add_column(column, overflow="fold", justify="right" if is_number else "left")
+    for column in sheet.columns:
+        table.add_column(column, overflow="fold", justify="right" if column in sheet.numeric else "left")
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)

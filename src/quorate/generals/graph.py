@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from quorate.generals.errors import GeneralsError
 
 GRAPH_GENERALS_MAX = 500
-GRAPH_FORMS = "complete, ring, line, circulant:STEP,STEP... or edges:A-B,A-B..."
+GRAPH_FORMS = "complete, ring, line, circulant:1,2 (steps in a circle) or edges:0-1,1-2 (and so on)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ class Graph:
                 if general in generals
             }
         )
+
+    def require_generals(self, n: int) -> None:
+        if set(self.adjacency) != set(range(n)):
+            raise GeneralsError(
+                f"The graph has {len(self.adjacency)} generals and not 0 to {n - 1}: give one for n = {n}."
+            )
 
     def without(self, general: int) -> "Graph":
         return self.only(frozenset(self.adjacency) - {general})

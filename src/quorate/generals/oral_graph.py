@@ -37,6 +37,7 @@ def oral_messages_on_graph(
 ) -> OralGraphRun:
     """Run OM(m, p) with the traitors following `strategy`; p is 3m unless given (Theorem 3)."""
     p = 3 * problem.m if p is None else p
+    graph.require_generals(problem.n)
     _require_defined(problem, p)
     require_regular(graph, p)
     campaign = _Campaign(problem, strategy)
@@ -73,7 +74,7 @@ def _require_defined(problem: Problem, p: int) -> None:
         raise GeneralsError(f"m is {m}, but OM(m, p) is defined for m >= 1 only: give m >= 1.")
     if not m <= p < n:
         raise GeneralsError(
-            f"p is {p}, but with n = {n} and m = {m} there are {m} to {n - 1} neighbours to tell: "
+            f"p is {p}, but OM({m}, p) with {n} generals needs a p from {m} to {n - 1}: "
             f"give such a p, more generals or a smaller m."
         )
     if n > GENERALS_MAX:

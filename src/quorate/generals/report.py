@@ -38,6 +38,7 @@ def run_document(run: Run, *, with_trace: bool) -> Document:
     if isinstance(run, OralRun):
         document["messages"] |= _formulas(run.problem)
     if isinstance(run, SignedRun):
+        document["messages"]["paper_product"] = paper_product(run.problem.n, run.rounds - 1)
         document["orders_held"] = _by_general({each: list(held) for each, held in run.orders_held.items()})
         document["dropped"] = [_signed_message(message) for message in run.dropped]
     if with_trace:

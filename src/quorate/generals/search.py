@@ -73,10 +73,8 @@ def search_oral(
         space = f"all {size:,} different runs with two orders"
         return first_violation(_exhaustive(spaces), size, space, is_exhaustive=True)
     has_three_worlds = 3 <= n <= 3 * traitor_count
-    space = (
-        f"{len(ORAL_STRATEGIES)} named strategies, {'the three worlds, ' if has_three_worlds else ''}"
-        f"then hill climbing up to {runs_max:,} runs"
-    )
+    guides = f"{len(ORAL_STRATEGIES)} named strategies, {'the three worlds, ' if has_three_worlds else ''}hill climbing"
+    space = f"the first {runs_max:,} runs of {guides}"
     worlds = _worlds(n, m, choice) if has_three_worlds else iter(())
     attempts = chain(_named(problems), worlds, _hill_climbing(spaces, Random(seed)))
     return first_violation(attempts, runs_max, space, is_exhaustive=False)

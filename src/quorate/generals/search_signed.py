@@ -47,7 +47,7 @@ def search_signed(
         space = f"{named_count} runs of the named strategies and all {size:,} schedules of traitors' chains"
         attempts = chain(named, _every_schedule(treacherous, showings))
         return first_violation(attempts, named_count + size, space, is_exhaustive=True)
-    space = f"{named_count} runs of the named strategies, then random schedules up to {runs_max:,} runs"
+    space = f"the first {runs_max:,} runs of {len(SIGNED_STRATEGIES)} named strategies, random schedules"
     attempts = chain(named, random_schedules(treacherous, showings, Random(seed)))
     return first_violation(attempts, runs_max, space, is_exhaustive=False)
 

@@ -21,6 +21,8 @@ class Sheet:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[str] = frozenset()
+    """The columns of numbers, which stand flush right."""
 
 
 def run_sheets(run: Run, *, with_trace: bool) -> Iterator[Sheet]:
@@ -65,18 +67,9 @@ def worlds_sheet(worlds: Sequence[World]) -> Sheet:
 
 
 def table_sheet(cells: Iterable[Cell]) -> Sheet:
-    columns = (
-        "n",
-        "m",
-        "rounds",
-        "OM messages",
-        "in the last",
-        "OM, m traitors",
-        "SM messages",
-        "SM, m traitors",
-        "SM, m+1 traitors",
-    )
-    return Sheet("", columns, tuple(_table_row(cell) for cell in cells))
+    sizes = ("n", "m", "rounds", "OM messages", "in the last")
+    columns = (*sizes, "OM, m traitors", "SM messages", "SM, m traitors", "SM, m+1 traitors")
+    return Sheet("", columns, tuple(_table_row(cell) for cell in cells), frozenset({*sizes, "SM messages"}))
 
 
 def _table_row(cell: Cell) -> tuple[str, ...]:
@@ -100,7 +93,8 @@ def _rounds_sheet(run: Run) -> Sheet:
         (str(round_), f"{run.sent_by_round[round_ - 1]:,}", *(f"{counts[kind]:,}" for kind in kinds))
         for round_, counts in enumerate(said, start=1)
     )
-    return Sheet("Rounds", ("round", "messages", *map(spoken, kinds)), tuple(rows))
+    columns = ("round", "messages", *map(spoken, kinds))
+    return Sheet("Rounds", columns, tuple(rows), frozenset(columns))
 
 
 def _said_by_round(run: Run) -> list[Counter[Utterance]]:
@@ -189,12 +183,9 @@ def _addressee(message: OralMessage) -> str:
 
 
 def _heard_by_both(run: OralRun) -> tuple[str, ...]:
-    """In the words of L82's figures 1 and 2."""
+    """What the commander says and what the other lieutenant says about him, as in L82's figures 1 and 2."""
     heard = views(run)
     return tuple(
-        "; ".join(
-            f"0: {spoken(said)}" if len(path) == 1 else f"{path[-1]}: he said {spoken(said)}"
-            for path, said in heard[lieutenant]
-        )
+        ", ".join(spoken(said) if len(path) == 1 else f'"he said {spoken(said)}"' for path, said in heard[lieutenant])
         for lieutenant in run.problem.lieutenants
     )

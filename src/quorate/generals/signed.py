@@ -59,6 +59,8 @@ def signed_messages(
     """
     n = problem.n
     require_affordable(f"SM with {n} generals and two orders", 2 * (n - 1) ** 2, RECORDED_MESSAGES_MAX)
+    if graph is not None:
+        graph.require_generals(n)
     if depth is None:
         depth = signed_depth(problem, graph)
     if depth < 0:

@@ -70,7 +70,7 @@ def text(
 
 
 def fitting(words: str, size: float, width: float) -> float:
-    """The size at which the words are no wider than that; a little less for bold ones."""
+    """The size at which the words are no wider than that."""
     return min(size, width / (WIDTH_OF_LETTER * max(len(words), 1)))
 
 

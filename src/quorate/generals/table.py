@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quorate.generals.counting import oral_total, paper_product, signed_total_all_loyal
+from quorate.generals.counting import (
+    RECORDED_MESSAGES_MAX,
+    oral_total,
+    paper_product,
+    require_affordable_oral,
+    signed_total_all_loyal,
+)
 from quorate.generals.orders import Choice, majority
 from quorate.generals.search import SearchResult, search_oral
 from quorate.generals.search_signed import search_signed
@@ -52,6 +58,7 @@ class Cell:
 
 def table(n_max: int, m_max: int, choice: Choice = majority, seed: int = 0) -> Iterator[Cell]:
     """Every n from 3 to n_max with every m from 1 to m_max that leaves two generals loyal."""
+    require_affordable_oral(n_max, min(m_max, n_max - 2), RECORDED_MESSAGES_MAX)
     for n in range(3, n_max + 1):
         for m in range(1, min(m_max, n - 2) + 1):
             yield _cell(n, m, choice, seed)

@@ -6,11 +6,11 @@ imagine every camp twice, in a ring of six:
 
     A0 - B0 - C0 - A1 - B1 - C1 - (A0)
 
-Commander A0 orders attack, commander A1 orders retreat, and all of them are loyal and
-talk to the neighbouring copies only. A message that travels along a path changes copy each time it
-passes between a camp A and a camp C; so walking a path back from its receiver tells which commander
-it came from. Each of three real worlds is a stretch of that ring, two camps long; the traitors of the
-third camp play the rest of it:
+Commander A0 orders attack, commander A1 orders retreat, everybody is loyal and talks to his own and
+the neighbouring camps only. Along a path the copy changes with each step between a camp A and a camp
+C; so walking a path back from its receiver tells which of the two commanders its message comes from.
+Each of three real worlds is a stretch of that ring, two camps long; the traitors of the third camp
+play the rest of it:
 
 - C are traitors: the loyal are A0 and B0. IC2 demands attack of B0.
 - B are traitors: the loyal are C0 and A1. IC2 demands retreat of C0.
