@@ -50,7 +50,8 @@ def propose(group: Group, *frames: bytes, sequence_number: int | None = None, ti
 
 @BOTH
 def test_req_1_a_request_is_executed_by_all_and_answered_by_all(settings: Settings) -> None:
-    """4.1: the client "waits for f + 1 replies with valid signatures from different replicas, with the same t and r"."""
+    """4.1: the client "waits for f + 1 replies with valid signatures from different replicas, with the same t and
+    r"."""
     group = Group(4, settings)
     session = group.open_session()
     group.submit(group.request((b"add 5", b"add 2"), session, 1), 0)
@@ -201,7 +202,8 @@ def test_sess_1_a_session_is_named_by_what_opened_it() -> None:
 
 
 def test_sess_1_a_replayed_opening_opens_nothing() -> None:
-    """Openings have growing timestamps: a replay is answered with the last one's session, an older one as stale; so none
+    """Openings have growing timestamps: a replay is answered with the last one's session, an older one as stale; so
+    none
     can be used to push out the client's live sessions."""
     group = Group(4, Settings(sessions_per_client=2))
     opening = group.request((), 0, 5)
@@ -231,7 +233,7 @@ def test_sess_1_the_least_recently_used_session_is_closed() -> None:
     assert totals(group) == [121] * 4
     closed = [reply for _, reply in group.replies if reply.session == second]
     assert {reply.outcome for reply in closed} == {Outcome.SESSION_CLOSED}
-    assert len({replica for replica in (reply.replica for reply in closed)}) == 4
+    assert len({reply.replica for reply in closed}) == 4
 
 
 @pytest.mark.parametrize("session", [1, 12345, 2**63 - 1])

@@ -69,7 +69,8 @@ class TestPrePrepare:
         assert "not entered" in group.refusal(2, view % 4, PrePrepare(view, 1, digest, view % 4), (data,))
 
     def test_pp_1_nothing_of_a_view_that_was_left(self) -> None:
-        """4.4: once it sent VIEW-CHANGE, it accepts nothing but CHECKPOINT, VIEW-CHANGE and NEW-VIEW (and early votes)."""
+        """4.4: once it sent VIEW-CHANGE, it accepts nothing but CHECKPOINT, VIEW-CHANGE and NEW-VIEW (and early
+        votes)."""
         group = Group(4, SMALL)
         silence(group)
         group.submit(group.request((), 0, 1), 1)
@@ -86,7 +87,8 @@ class TestPrePrepare:
 
     @pytest.mark.parametrize(("sequence_number", "why"), [(0, "at or below"), (9, "above"), (2**63 - 1, "above")])
     def test_pp_1_only_between_the_watermarks(self, sequence_number: int, why: str) -> None:
-        """ "the sequence number is between a low water mark, h, and a high water mark, H"; "this prevents a faulty primary
+        """ "the sequence number is between a low water mark, h, and a high water mark, H"; "this prevents a faulty
+        primary
         from exhausting the space of sequence numbers by selecting a very large one" (P5)."""
         group = Group(4, SMALL)
         data, digest = batch_of(group)
@@ -262,7 +264,8 @@ class TestPrepare:
 
     @SIZES
     def test_prep_1_prepared_needs_the_proposal_and_quorum_minus_one_prepares(self, replica_count: int) -> None:
-        """ "prepared(m, v, n, i) is true iff replica i has inserted in its log the request m, a PRE-PREPARE for m in view v
+        """ "prepared(m, v, n, i) is true iff replica i has inserted in its log the request m, a PRE-PREPARE for m in
+        view v
         with sequence number n, and 2f PREPAREs from different backups that match the PRE-PREPARE"."""
         group = Group(replica_count, SMALL)
         silence(group)
@@ -334,7 +337,8 @@ class TestCommit:
 
     @SIZES
     def test_com_1_committed_local_needs_a_quorum_of_commits(self, replica_count: int) -> None:
-        """ "committed-local(m, v, n, i) is true iff prepared(m, v, n, i) is true and i has accepted 2f + 1 COMMITs (possibly
+        """ "committed-local(m, v, n, i) is true iff prepared(m, v, n, i) is true and i has accepted 2f + 1 COMMITs
+        (possibly
         including its own) from different replicas that match"; facts 1.9: f + 1 do not suffice."""
         group = Group(replica_count, SMALL)
         silence(group)
@@ -375,7 +379,8 @@ class TestCommit:
         assert group.core(1).log.slots[1].phase is Phase.PREPARED
 
     def test_exec_1_execution_is_in_sequence_order(self) -> None:
-        """4.2: execute "after committed-local is true and i's state reflects the sequential execution of all requests with
+        """4.2: execute "after committed-local is true and i's state reflects the sequential execution of all requests
+        with
         lower sequence numbers"; COMMITs may complete out of order."""
         group = Group(4, SMALL)
         silence(group)

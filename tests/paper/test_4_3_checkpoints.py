@@ -48,7 +48,8 @@ def test_cp_1_null_requests_count() -> None:
 
 
 def test_cp_1_the_digest_covers_service_tables_time_and_seed() -> None:
-    """Architecture, digests: "they cover the service, client, session and access tables, last time, seed and epochs"."""
+    """Architecture, digests: "they cover the service, client, session and access tables, last time, seed and
+    epochs"."""
     group = Group(4, SMALL)
     session = group.open_session()
     base = checkpoints.hold(group.core(0), 100).digest
@@ -95,7 +96,8 @@ def test_cp_2_one_vote_a_sender() -> None:
 
 @pytest.mark.parametrize("replica_count", [4, 5, 6, 7, 10])
 def test_cp_3_stable_needs_a_quorum(replica_count: int) -> None:
-    """ "Each replica collects CHECKPOINTs in its log until it has 2f + 1 of them for sequence number n with the same digest
+    """ "Each replica collects CHECKPOINTs in its log until it has 2f + 1 of them for sequence number n with the same
+    digest
     d signed by different replicas"; f + 1 are not enough (facts 1.9)."""
     group = Group(replica_count, SMALL)
     no_checkpoints(group)
@@ -152,8 +154,10 @@ def test_cp_3_a_quorum_for_another_state_says_that_the_own_is_damaged() -> None:
 
 
 def test_cp_4_stability_discards_what_is_at_and_below() -> None:
-    """ "it discards all PRE-PREPARE, PREPARE, and COMMIT messages with sequence number less than or equal to n ...; it also
-    discards all earlier checkpoints and CHECKPOINT messages"; "the low-water mark is equal to the sequence number of the
+    """ "it discards all PRE-PREPARE, PREPARE, and COMMIT messages with sequence number less than or equal to n ...;
+    it also
+    discards all earlier checkpoints and CHECKPOINT messages"; "the low-water mark is equal to the sequence number of
+    the
     last stable checkpoint. The high-water mark H = h + k"."""
     group = Group(4, SMALL)
     no_checkpoints(group)
@@ -185,7 +189,8 @@ def test_cp_4_a_checkpoint_is_on_disk_before_the_log_is_cut() -> None:
 
 
 def test_cp_5_a_laggards_checkpoint_is_stable_once_a_quorum_has_passed_it() -> None:
-    """The others' CHECKPOINTs for its number are forgotten; that f + 1 correct ones are at or past it is what counts."""
+    """The others' CHECKPOINTs for its number are forgotten; that f + 1 correct ones are at or past it is what
+    counts."""
     group = Group(4, SMALL)
     group.reaches = lambda sender, receiver, message: receiver != 3 or not isinstance(message, Checkpoint)
     run_to(group, 7)

@@ -57,8 +57,10 @@ def own_view_changes(group: Group, sender: int) -> list[ViewChange]:
 
 @MODES
 def test_vc_1_a_view_change_says_what_is_known(settings: Settings) -> None:
-    """4.4: VIEW-CHANGE(v + 1, n, C, P, i) with "n the sequence number of the last stable checkpoint", C its proof, P "a set
-    P_m for each request m that prepared at i with a sequence number higher than n"; OSDI'00: Q for what pre-prepared."""
+    """4.4: VIEW-CHANGE(v + 1, n, C, P, i) with "n the sequence number of the last stable checkpoint", C its proof, P
+    "a set
+    P_m for each request m that prepared at i with a sequence number higher than n"; OSDI'00: Q for what
+    pre-prepared."""
     group = Group(4, settings)
     session = group.open_session()
     group.submit(group.request((b"add 1",), session, 1), 0)
@@ -124,7 +126,8 @@ def test_vc_1_p_and_q_survive_any_number_of_view_changes() -> None:
     ],
 )
 def test_vc_3_contents_that_no_correct_replica_sends(changes: dict[str, object], why: str) -> None:
-    """Facts 2.3, one condition at a time; the VIEW-CHANGE is refused, the state as it was, others' are still used (B7)."""
+    """Facts 2.3, one condition at a time; the VIEW-CHANGE is refused, the state as it was, others' are still used
+    (B7)."""
     group = Group(4, SMALL)
     assert why in group.refusal(1, 2, empty(group, 1, 2, **changes))
 
@@ -216,7 +219,8 @@ class TestJoin:
 
     @pytest.mark.parametrize("replica_count", [4, 5, 6, 7, 10])
     def test_vc_5_f_plus_1_others_make_one_join(self, replica_count: int) -> None:
-        """4.5.2: "if a replica receives a set of f + 1 valid VIEW-CHANGEs from other replicas for views greater than its
+        """4.5.2: "if a replica receives a set of f + 1 valid VIEW-CHANGEs from other replicas for views greater than
+        its
         current view, it sends a VIEW-CHANGE for the smallest view in the set, even if its timer has not expired"."""
         group = Group(replica_count, SMALL)
         silence(group)
@@ -258,7 +262,8 @@ class TestNewView:
     """NV-2 to NV-7."""
 
     def prepared_group(self, settings: Settings = SMALL, replica_count: int = 4) -> Group:
-        """One request committed, one prepared, one pre-prepared at some; the primary silent; VIEW-CHANGEs for 1 are out and
+        """One request committed, one prepared, one pre-prepared at some; the primary silent; VIEW-CHANGEs for 1 are
+        out and
         reach nobody, but replica 1, which is not let lead."""
         group = Group(replica_count, settings)
         session = group.open_session()
@@ -296,8 +301,10 @@ class TestNewView:
 
     @MODES
     def test_nv_4_a_right_one_is_entered(self, settings: Settings) -> None:
-        """4.4: "a backup accepts a NEW-VIEW if it is signed properly, if the VIEW-CHANGEs it contains are valid for view
-        v + 1, and if the set O is correct; it verifies the correctness of O by performing a computation similar to the one
+        """4.4: "a backup accepts a NEW-VIEW if it is signed properly, if the VIEW-CHANGEs it contains are valid for
+        view
+        v + 1, and if the set O is correct; it verifies the correctness of O by performing a computation similar to
+        the one
         used by the primary"; then it "multicasts a PREPARE for each message in O"."""
         group = self.prepared_group(settings)
         message = self.new_view(group, self.frames(group))
@@ -485,7 +492,8 @@ class TestNewView:
         assert [total_of(group.services[number]) for number in (1, 2, 3)] == [1] * 3
 
     def test_nv_5_what_is_chosen_skips_client_authentication(self) -> None:
-        """Architecture: "what a valid NEW-VIEW chose skips client authentication and clock checks"; A2 vouches for it."""
+        """Architecture: "what a valid NEW-VIEW chose skips client authentication and clock checks"; A2 vouches for
+        it."""
         settings = Settings(checkpoint_interval=4, request_authentication="mac")
         group = Group(4, settings)
         session = group.open_session()
@@ -504,7 +512,8 @@ class TestNewView:
         assert group.core(3).log.slots[2].phase is Phase.COMMITTED
 
     def test_nv_6_who_lacks_the_checkpoint_enters_when_it_has_it(self) -> None:
-        """Architecture, water marks: "a replica that lacks a NEW-VIEW's checkpoint does not enter until it has fetched it.
+        """Architecture, water marks: "a replica that lacks a NEW-VIEW's checkpoint does not enter until it has
+        fetched it.
         Fetching survives view changes and suspends the timer" (N6)."""
         group = Group(4, SMALL)
         session = group.open_session()

@@ -82,7 +82,8 @@ def test_time_1_the_seed_follows_from_the_order_alone() -> None:
 
 
 def test_time_2_the_primary_orders_a_tick_when_the_service_waits_for_the_time() -> None:
-    """Architecture, time: "when a deadline of the service passes while no request arrives, the primary orders a tick"."""
+    """Architecture, time: "when a deadline of the service passes while no request arrives, the primary orders a
+    tick"."""
     group, services = clockworks()
     group.open_session()
     for service in services:

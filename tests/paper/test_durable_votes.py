@@ -12,9 +12,9 @@ from core.group import Group
 from quorate.config import Settings
 from quorate.core.context import Status
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply
-from quorate.core.log import Phase
+from quorate.core.log import Phase, open_batch
 from quorate.core.replica import Replica
-from quorate.messages.codec import decode, decode_envelope
+from quorate.messages.codec import decode, decode_envelope, encode_batch
 from quorate.messages.digests import NULL_DIGEST
 from quorate.messages.protocol import (
     Batch,
@@ -91,7 +91,7 @@ def says(effect: Effect) -> Message | None:
 @pytest.mark.parametrize("settings", [SETTINGS, SIGNED], ids=["macs", "signatures"])
 def test_every_vote_is_on_disk_before_it_leaves(settings: Settings) -> None:
     """The `Persist` of a vote, and of the bodies that it covers, stands before the first effect that sends it."""
-    group, recorder = eventful_life(settings)
+    _, recorder = eventful_life(settings)
     seen: set[type] = set()
     for number, effects in enumerate(recorder.effects):
         kept: list[Record] = []
@@ -220,9 +220,6 @@ def provoke(group: Group, replica: Replica, number: int) -> None:
     if primary != number and core.status is Status.NORMAL:
         session = group.request((b"add 99",), 1, 1_000_000)
         batch = Batch(group.wall, (session,))
-        from quorate.core.log import open_batch
-        from quorate.messages.codec import encode_batch
-
         data = encode_batch(batch)
         digest = open_batch(data).digest
         for sequence_number in range(core.log.low_watermark + 1, core.log.high_watermark + 1):

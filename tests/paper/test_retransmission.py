@@ -93,7 +93,8 @@ def test_stat_1_own_votes_are_authenticated_anew_others_go_as_they_came() -> Non
 
 
 def test_stat_1_a_view_change_is_repeated_until_a_new_view_comes() -> None:
-    """Facts 1.7: "VIEW-CHANGE must be retransmitted"; a transient partition at the wrong moment deadlocked others (N3)."""
+    """Facts 1.7: "VIEW-CHANGE must be retransmitted"; a transient partition at the wrong moment deadlocked others
+    (N3)."""
     group = Group(4, SMALL)
     group.open_session()
     group.stopped.add(0)
