@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.core.log import HISTORY_BYTES_MAX, MessageLog, OpenBatch, open_batch
@@ -106,6 +106,7 @@ def test_a_batch_that_is_none(data: bytes) -> None:
         open_batch(data)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 4), st.booleans()), max_size=60))
 def test_nothing_outlives_the_low_watermark(steps: list[tuple[int, int, bool]]) -> None:
     """Whatever is noted and held, and however h moves: slots, P and Q lie in the window, bodies are needed by one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.core.tables import ReplicatedTables, TablesSnapshot, decode_snapshot, encode_snapshot
@@ -74,6 +74,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.integers(0, 50))
 def test_exactly_once_bounded_and_restorable(actions: list[tuple[str, bytes, int, int]], restored_at: int) -> None:
     """Each (session, timestamp) runs at most once, timestamps only grow, at most S sessions a client; a copy that is

@@ -3,7 +3,7 @@ P7)."""
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.core.waiting import Waiting, WaitingRequests
@@ -100,6 +100,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps)
 def test_it_agrees_with_a_list(actions: list[tuple[str, int, int, int]]) -> None:
     """Beside a plain list: the same requests wait, in the same order; what is ready is a part of them; bounds hold."""
