@@ -36,7 +36,7 @@ class Status(Enum):
     NORMAL = "normal"
     VIEW_CHANGE = "view-change"
     LOST_VOTES = "lost-votes"
-    """It restarted without its votes: it says nothing until its recovery point is stable (architecture, section 3)."""
+    """It restarted without its votes: it says nothing until its recovery point is stable (DISK-3)."""
 
 
 class HeldCheckpoint:
@@ -192,7 +192,7 @@ class Core:
         return self.settings.status_interval_ms * MILLISECOND
 
     def persist(self, record: Record) -> None:
-        """Keep a record before anything that follows leaves."""
+        """Keep a record before anything that follows leaves (DISK-1)."""
         self.outbox.append(Persist(record))
 
     def keep_batch(self, batch: OpenBatch, sequence_number: int) -> None:

@@ -184,7 +184,7 @@ def reconsider_parked(core: Core) -> None:
 
 
 def order_tick(core: Core) -> bool:
-    """The primary lets the agreed time advance when the service waits for it and nothing else is ordered."""
+    """The primary lets the agreed time advance when the service waits for it and nothing else is ordered (TIME-2)."""
     tick = core.service.next_deadline()
     if tick is None or tick > core.wall or not may_order_tick(core):
         return False

@@ -1,4 +1,4 @@
-"""Rebuild a replica from its records: it never contradicts a vote of its earlier life (architecture, section 3).
+"""Rebuild a replica from its records: it never contradicts a vote of its earlier life (DISK-2).
 
 The service that is handed to the core must already be in the state of the stable checkpoint among the records (the
 storage that kept the records kept that state too), or in its initial state when there is none.

@@ -83,7 +83,7 @@ class ReplicatedTables:
         self._changed: set[bytes] = set()
 
     def advance(self, proposed_time: int, sequence_number: int, digest: bytes) -> None:
-        """A batch begins: effective time = max(proposed, last + 1); a new seed (architecture, section 3)."""
+        """A batch begins: effective time = max(proposed, last + 1); a new seed (TIME-1)."""
         self.time = max(proposed_time, self.time + 1)
         self.seed = sha256(self.seed + sequence_number.to_bytes(8, "big") + digest).digest()
 
