@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.group import Group
+from core.group import Group, total_of
 from quorate.config import Settings
 from quorate.core.context import Status
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply
 from quorate.core.log import Phase, open_batch
 from quorate.core.replica import Replica
+from quorate.errors import InvariantViolation
 from quorate.messages.codec import decode, decode_envelope, encode_batch
 from quorate.messages.digests import NULL_DIGEST
 from quorate.messages.protocol import (
@@ -89,7 +90,7 @@ def says(effect: Effect) -> Message | None:
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, SIGNED], ids=["macs", "signatures"])
-def test_every_vote_is_on_disk_before_it_leaves(settings: Settings) -> None:
+def test_disk_1_every_vote_is_on_disk_before_it_leaves(settings: Settings) -> None:
     """The `Persist` of a vote, and of the bodies that it covers, stands before the first effect that sends it."""
     _, recorder = eventful_life(settings)
     seen: set[type] = set()
@@ -160,6 +161,11 @@ def votes_of(effects: list[Effect], number: int) -> dict[tuple[object, ...], set
     """What was promised: (kind, view or nothing, sequence number) -> what was said of it."""
     promised: dict[tuple[object, ...], set[object]] = {}
     for effect in effects:
+        if isinstance(effect, Persist) and isinstance(effect.record, ViewRecord):
+            entered = decode(decode_envelope(effect.record.frame).payload)
+            if isinstance(entered, NewView):  # whoever enters a view by a NEW-VIEW is bound to its choice
+                for entry in entered.chosen:
+                    promised.setdefault(("slot", entered.view, entry.sequence_number), set()).add(entry.digest)
         message = says(effect)
         if message is None or getattr(message, "replica", None) != number:
             continue
@@ -185,7 +191,7 @@ def votes_of(effects: list[Effect], number: int) -> dict[tuple[object, ...], set
     [(SETTINGS, 0), (SETTINGS, 1), (SETTINGS, 2), (SIGNED, 2), (SETTINGS, 3)],
     ids=["first primary", "second primary", "third primary", "third primary, signed", "backup"],
 )
-def test_a_crash_after_any_effect_contradicts_no_vote(settings: Settings, number: int) -> None:
+def test_disk_2_a_crash_after_any_effect_contradicts_no_vote(settings: Settings, number: int) -> None:
     """N5, B18. The replica dies after each of its effects in turn. Its next life, provoked by a new primary's proposals
     for every number, by time, and by requests, says nothing that contradicts what the earlier one said."""
     group, recorder = eventful_life(settings)
@@ -232,7 +238,7 @@ def provoke(group: Group, replica: Replica, number: int) -> None:
         group.settle(number)
 
 
-def test_a_view_entered_by_new_view_is_restored_with_its_choice() -> None:
+def test_disk_2_a_view_entered_by_new_view_is_restored_with_its_choice() -> None:
     """A replica that dies between entering a view and pre-preparing what its NEW-VIEW chose still knows the choice: no
     primary can give those numbers to something else in that view."""
     group, recorder = eventful_life(SETTINGS)
@@ -261,7 +267,7 @@ def test_a_view_entered_by_new_view_is_restored_with_its_choice() -> None:
     assert core.next_sequence_number > last
 
 
-def test_a_restarted_primary_repeats_the_proposal_that_it_had_kept() -> None:
+def test_disk_2_a_restarted_primary_repeats_the_proposal_that_it_had_kept() -> None:
     """It died after the PRE-PREPARE was on disk and before it left. Its number is not given to anything else, so the
     proposal has to be repeated, or the view would end for the gap."""
     group = Group(4, SETTINGS)
@@ -277,3 +283,47 @@ def test_a_restarted_primary_repeats_the_proposal_that_it_had_kept() -> None:
     group.advance(3000)
     assert [group.core(number).last_executed for number in range(4)] == [2] * 4
     assert [group.core(number).view for number in range(4)] == [0] * 4
+
+
+def test_disk_3_a_replica_that_lost_its_votes_says_nothing() -> None:
+    """Architecture, lost votes: "such a replica sends no ordering or view-change message until its recovery point is
+    stable; until then it counts as one of the f" (B18)."""
+    group, _ = eventful_life(SETTINGS)
+    replica = Replica(3, group.configuration, group.restart(3, []).core.service, group.authenticators[3], (), True)
+    group.replicas[3] = replica
+    second = Recorder(group)
+    for timestamp in range(20, 30):
+        group.submit(group.request((), 0, timestamp))
+        group.advance(200)
+    assert replica.core.status is Status.LOST_VOTES
+    assert second.effects[3] == []
+    assert replica.next_deadline() is None
+    assert replica.report().status == "lost-votes"
+
+
+def test_disk_2_damaged_storage_is_not_begun_from() -> None:
+    """A synced state that does not have the digest that was vouched for stops the replica."""
+    group, _ = eventful_life(SETTINGS)
+    group.kept[2] = {number: total + 1 for number, total in group.kept[2].items()}
+    with pytest.raises(InvariantViolation, match="the storage is damaged"):
+        group.restart(2)
+
+
+def test_disk_2_a_whole_group_restarts() -> None:
+    """N5: the power fails everywhere at once, in the middle of things; nothing is lost, and it goes on."""
+    for moment in range(1, 14):
+        group = Group(4, SETTINGS)
+        session = group.open_session()
+        for timestamp in range(1, moment + 1):
+            group.submit(group.request((b"add 1",), session, timestamp), 0)
+        group.reaches = lambda sender, receiver, message: not isinstance(message, Commit)
+        group.submit(group.request((b"add 1",), session, moment + 1), 0)
+        group.wire.clear()
+        for number in range(4):
+            group.restart(number)
+        group.reaches = lambda sender, receiver, message: True
+        group.advance(3000)
+        assert [total_of(service) for service in group.services] == [moment + 1] * 4
+        group.submit(group.request((b"add 1",), session, moment + 2))
+        group.advance(500)
+        assert [total_of(service) for service in group.services] == [moment + 2] * 4
