@@ -1,7 +1,8 @@
 """Many operations over few sessions: what waits while all sessions are busy goes into the next request together.
 
-Nothing is delayed to fill a request: when a session is free, what was submitted in this turn of the event loop leaves
-in this turn. Every queue is bounded; the time limits of operations are kept by one timer.
+Nothing waits for a timer: when a session is free, what was submitted leaves with the next turn of the event loop, or,
+after a request of many operations, with the first turn that brings no more of them. Every queue is bounded; the time
+limits of operations are kept by one timer.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Coalescer:
         self._lanes: list[_Lane] = []
         self._queue = WaitingOperations(configuration, limits)
         self._dispatch_handle: asyncio.Handle | None = None
+        self._expected = 0
+        """How many operations the last request that was answered carried: about as many come back."""
+        self._seen = 0
+        """How many operations waited when the loop came round last."""
         self._alarm = _Alarm(self._ring)
         self._expiry: int | None = None
         """No operation's time is up before this."""
@@ -130,7 +135,7 @@ class Coalescer:
     def _dispatch(self) -> None:
         """Fill the free sessions with what waits."""
         self._dispatch_handle = None
-        if self._is_closed:
+        if self._is_closed or self._are_more_coming():
             return
         while self._queue:
             now = _now()
@@ -141,6 +146,17 @@ class Coalescer:
             if lane.carried:
                 lane.session.begin(tuple([waiting.operation for waiting in lane.carried]), now)
                 self._settle(lane, now)
+
+    def _are_more_coming(self) -> bool:
+        """After a request of many operations, their callers come back one by one: as long as each turn of the loop
+        brings some of them, the next request waits for one more turn. Nobody waits for a caller who does not come."""
+        count = len(self._queue)
+        has_grown, self._seen = count > self._seen, count
+        if not has_grown or count >= self._expected:
+            self._seen = 0
+            return False
+        self._dispatch_handle = self._loop.call_soon(self._dispatch)
+        return True
 
     def _free_lane(self, now: int) -> _Lane | None:
         """A session that can send at once; else one that opens first, one at a time: replicas keep one opening of a
@@ -185,6 +201,7 @@ class Coalescer:
 
     def _finish(self, lane: _Lane, results: Results) -> None:
         carried, lane.carried = lane.carried, []
+        self._expected = len(carried)
         for waiting, result in zip(carried, results, strict=True):
             if waiting.future.done():
                 continue  # its time was up, or its caller gave up

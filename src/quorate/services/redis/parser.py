@@ -9,8 +9,6 @@ import hiredis
 from quorate.services.redis.errors import PROTOCOL_ERROR, CommandError
 
 _NOTHING = object()
-_END = b"+\r\n"
-_END_PARSED = b""
 _join = b"".join
 
 # hiredis makes room for as many elements as a header announces, before it sees one. Headers of seven digits or more
@@ -40,20 +38,19 @@ class CommandParser:
             raise CommandError(PROTOCOL_ERROR) from None
 
     def _parse(self, data: bytes) -> list[list[bytes]]:
+        if not data:
+            return []
         reader = self._reader
-        gets = reader.gets
         reader.feed(data)
-        # An incomplete command swallows what follows it: so will it swallow this, if there is one.
-        reader.feed(_END)
         commands: list[list[bytes]] = []
-        while type(command := gets()) is list:
+        while True:
+            command = reader.gets()
             # Joining is the cheapest way to have a TypeError when not all of it is bytes.
-            if not command or _join(command) is None:
-                raise ValueError("an empty command")
+            if type(command) is not list or not command or _join(command) is None:
+                raise ValueError("not commands only, or not the whole of one")
             commands.append(command)
-        if command != _END_PARSED or gets() is not _NOTHING:
-            raise ValueError("not commands only")
-        return commands
+            if not reader.has_data():
+                return commands
 
 
 def _check_headers(data: bytes) -> None:
