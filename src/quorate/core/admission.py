@@ -46,7 +46,8 @@ OLDER: Final = "not newer than its sender's last"
 OWN: Final = "from this replica itself"
 UNWANTED: Final = "nothing is missing"
 NOT_HELD: Final = "its checkpoint is not held here"
-ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN}
+TOO_MUCH: Final = "asks for more than its allowance"
+ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 

@@ -166,6 +166,8 @@ class Core:
         """The last executed sequence number and the low watermark that each peer stated last."""
         self.answered_status: dict[int, int] = {}
         """When each peer's STATUS was answered last (B21)."""
+        self.answered_bytes: dict[int, tuple[int, int]] = {}
+        """What each peer was sent of what it asked for: since when, and how much (B21)."""
         self.incidents: Counter[str] = Counter()
         self.outbox: list[Effect] = []
         self.now = 0

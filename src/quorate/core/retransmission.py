@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission, state_transfer, timers
+from quorate.core import admission, answers, state_transfer, timers
 from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot, open_batch
@@ -224,6 +224,8 @@ def on_fetch_batches(core: Core, opened: Opened) -> None:
     message = opened.message
     assert isinstance(message, FetchBatches)
     reason = admission.accept_fetch(core, message)
+    if reason is None and not answers.may_answer(core, message.replica):
+        reason = admission.TOO_MUCH
     if reason is not None:
         admission.refuse(core, message, reason)
         return
@@ -243,6 +245,7 @@ def send_batches(core: Core, receiver: int, digests: tuple[bytes, ...]) -> None:
             break
         bodies.append(batch.data)
     if bodies:
+        answers.charge(core, receiver, len(bodies), sum(map(len, bodies)))
         core.send(receiver, Batches(core.replica_id), tuple(bodies))
 
 

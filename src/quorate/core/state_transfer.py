@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from quorate.core import admission, checkpoints
+from quorate.core import admission, answers, checkpoints
 from quorate.core.context import Core, HeldCheckpoint
 from quorate.core.normal_case import is_executed
 from quorate.core.ports import Opened
@@ -156,9 +156,13 @@ def on_fetch_state(core: Core, opened: Opened) -> None:
     if held is None or message.replica == core.replica_id:
         admission.refuse(core, message, admission.NOT_HELD)
         return
+    if not answers.may_answer(core, message.replica):
+        admission.refuse(core, message, admission.TOO_MUCH)
+        return
     pin(core, message.replica, message.sequence_number)
     if not message.paths:
         root = (encode_snapshot(held.tables), held.service_digest)
+        answers.charge(core, message.replica, 1, len(root[0]))
         core.send(message.replica, StatePieces(message.sequence_number, (), core.replica_id), root)
         return
     room = PIECES_BYTES_MAX
@@ -173,6 +177,7 @@ def on_fetch_state(core: Core, opened: Opened) -> None:
             break
         paths.append(path)
         pieces.append(data)
+    answers.charge(core, message.replica, len(message.paths), sum(map(len, pieces)))
     core.send(message.replica, StatePieces(message.sequence_number, tuple(paths), core.replica_id), tuple(pieces))
 
 
