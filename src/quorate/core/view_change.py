@@ -69,7 +69,7 @@ def on_view_change(core: Core, opened: Opened) -> None:
 
 
 def conclude(core: Core) -> None:
-    """Draw the conclusions from the VIEW-CHANGEs: join, start the timer, lead the new view, enter it."""
+    """Draw the conclusions from the VIEW-CHANGEs: join, start the timer (TIMER-2), lead the new view, enter it."""
     join(core)
     if core.status is not Status.VIEW_CHANGE:
         return
