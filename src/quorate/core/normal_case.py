@@ -191,8 +191,8 @@ def is_executed(core: Core, request: Request) -> bool:
 
 
 def watch_primary_clock(core: Core, batch: OpenBatch) -> None:
-    """Note for how long the primary's times have been behind this replica's clock by more than the skew (TIMER-4). What a
-    NEW-VIEW chose does not get here: its times are another primary's."""
+    """Note for how long the primary's times have been behind this replica's clock by more than the skew (TIMER-4).
+    What a NEW-VIEW chose does not get here: its times are another primary's."""
     timers = core.timers
     if core.wall - batch.time <= core.settings.clock_skew_ms * MILLISECOND or not batch.time:
         timers.behind_since = None
