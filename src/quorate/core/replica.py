@@ -106,11 +106,13 @@ class Replica:
         core = self.core
         core.now, core.wall = now, wall
         if core.status is not Status.LOST_VOTES:
+            reconsider_parked(core)
+            self._conclude()
+            timers.restate(core)
             reason = timers.expired(core)
             if reason is not None:
                 view_change.start(core, core.view + 1, reason)
-            reconsider_parked(core)
-            self._conclude()
+                self._conclude()
             if order_tick(core):
                 self._conclude()
             checkpoints.hash_some(core)
