@@ -16,7 +16,7 @@ PIECE_BYTES: Final = 1024
 
 
 def may_answer(core: Core, peer: int) -> bool:
-    """ANS-1: whether the peer has something left of its allowance (one answer may go beyond it)."""
+    """Whether the peer has something left of its allowance (one answer may go beyond it)."""
     since, spent = core.answered_bytes.get(peer, (core.now, 0))
     return spent < BYTES_MAX or core.now >= since + WINDOW
 
