@@ -95,8 +95,8 @@ def test_a_choice_fills_the_slots_of_the_window_once() -> None:
     log.move_low_watermark(4)
     assert log.admit_chosen() == [10]
     log.slot(10).digest = None
-    log.slot(10).decided = X
-    with pytest.raises(InvariantViolation, match="keeps what was decided"):
+    log.slot(10).decided = log.slot(10).committed = X
+    with pytest.raises(InvariantViolation, match="keeps what committed"):
         log.admit_chosen()
 
 

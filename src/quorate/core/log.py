@@ -70,6 +70,7 @@ class Slot:
     __slots__ = (
         "claims",
         "commits",
+        "committed",
         "decided",
         "digest",
         "early_commits",
@@ -98,6 +99,8 @@ class Slot:
         self.parked: Parked | None = None
         self.decided: bytes | None = None
         """The digest that is committed: this replica's conclusion, or f+1 DECIDED claims. Outlives views."""
+        self.committed: bytes | None = None
+        """The same, where it was this replica's conclusion: in a view that it was in, so every later one keeps it."""
         self.claims: dict[int, bytes] = {}
 
     def enter_view(self, view: int) -> None:
@@ -173,11 +176,16 @@ class MessageLog:
 
     def choose(self, covered: int, chosen: dict[int, tuple[bytes, bytes]]) -> None:
         """The current view begins with this choice: its numbers are given to nothing else in this view (NV-7)."""
+        kept = all(slot.committed is None or number <= covered for number, slot in self.slots.items())
+        require(kept, "a new view covers what committed here")
         self.covered = covered
         self.chosen = chosen
 
     def admit_chosen(self) -> list[int]:
-        """Give slots of the window the digests that were chosen for them; returns those that had none yet."""
+        """Give slots of the window the digests that were chosen for them; returns those that had none yet.
+
+        A decision that DECIDED claims told of may be of this view or a later one, and this choice another than the one
+        it was made under: the view was entered late, or its primary signed two. Nothing is said against it here."""
         admitted: list[int] = []
         for sequence_number, (digest, proposal) in self.chosen.items():
             if not self.in_window(sequence_number):
@@ -185,7 +193,9 @@ class MessageLog:
             slot = self.slot(sequence_number)
             if slot.digest is not None:
                 continue
-            require(slot.decided in (None, digest), "a new view keeps what was decided")
+            require(slot.committed in (None, digest), "a new view keeps what committed here")
+            if slot.decided not in (None, digest):
+                continue
             slot.digest = digest
             slot.proposal = proposal
             self.highest_proposed = max(self.highest_proposed, sequence_number)

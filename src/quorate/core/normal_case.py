@@ -246,6 +246,7 @@ def advance(core: Core, slot: Slot) -> None:
         become_prepared(core, slot)
     if slot.phase is Phase.PREPARED and core.log.is_committed_local(slot):
         slot.phase = Phase.COMMITTED
+        slot.committed = slot.digest
         assert slot.digest is not None
         core.trace("committed", view=core.view, sequence_number=slot.sequence_number, digest=slot.digest)
         decide(core, slot, slot.digest)

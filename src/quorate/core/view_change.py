@@ -224,7 +224,6 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
     """
     require(message.view == core.view and core.status is Status.VIEW_CHANGE, "a view is entered from its view change")
     covered = choice.covered
-    require(max(covered, core.log.low_watermark) >= core.last_executed, "a new view covers whatever was executed")
     core.status = Status.NORMAL
     core.views.new_view_frame = frame
     core.views.pending_new_view = None
@@ -237,7 +236,7 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
     core.log.highest_proposed = 0
     choose(core, choice, proposals)
     core.touched.update(core.log.admit_chosen())
-    core.next_sequence_number = max(covered, core.log.low_watermark) + 1
+    core.next_sequence_number = max(covered, core.log.low_watermark, core.last_executed) + 1
     core.waiting.reorder_all()
     timers.on_view_entered(core)
     core.note("entered-view", view=core.view, primary=core.primary)
