@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from quorate.config import Settings
 from quorate.core.effects import Broadcast, Effect, Send
 from quorate.core.ports import Authenticator, Opened
 from quorate.core.quorum import Quorums, primary_of
@@ -59,11 +60,18 @@ class Tools:
     """What a strategy may use: the traitor's keys, the group's size, chance, and its accomplices."""
 
     def __init__(
-        self, replica_id: int, authenticator: Authenticator, quorums: Quorums, random: Random, conspiracy: Conspiracy
+        self,
+        replica_id: int,
+        authenticator: Authenticator,
+        quorums: Quorums,
+        settings: Settings,
+        random: Random,
+        conspiracy: Conspiracy,
     ) -> None:
         self.replica_id = replica_id
         self.authenticator = authenticator
         self.quorums = quorums
+        self.settings = settings
         self.random = random
         self.conspiracy = conspiracy
         self.peers = [peer for peer in range(quorums.replica_count) if peer != replica_id]

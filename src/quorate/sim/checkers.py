@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from traceback import format_exception
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from quorate.core.admission import ORDINARY
 from quorate.core.context import Core
 from quorate.core.ports import Context
-from quorate.messages.protocol import Checkpoint, Commit, Message, Prepare, PrePrepare
+from quorate.messages.protocol import Message
+from quorate.messages.records import Record
 from quorate.sim.linearizability import END_OF_TIME, Call, is_linearizable, unexplained_prefix
 from quorate.sim.register import key_of
-
-ONE_DIGEST: Final = (PrePrepare, Prepare, Commit)
-"""A correct replica never sends two of one of these types for one view and sequence number."""
+from quorate.sim.votes import Votes
 
 
 class Verdict(NamedTuple):
@@ -55,7 +54,7 @@ Details = dict[str, Any]
 class Judge:
     """Collects what correct nodes do; `verdicts` says what was wrong."""
 
-    def __init__(self, correct_replicas: set[int], correct_clients: set[bytes]) -> None:
+    def __init__(self, correct_replicas: set[int], correct_clients: set[bytes], faults: int | None = None) -> None:
         self.verdicts: list[Verdict] = []
         self.refusals: Counter[str] = Counter()
         self.history: dict[int, bytes] = {}
@@ -63,10 +62,13 @@ class Judge:
         self.last_executed = 0
         self.highest_view = 0
         self._replicas = correct_replicas
+        self._faults = faults
+        """f; when it is not said, nobody looks at how far views run ahead."""
+        self._votes = Votes(self.accuse)
+        self._views: dict[int, int] = {}
         self._clients = correct_clients
         self._prepared: dict[tuple[int, int], bytes] = {}
         self._checkpoints: dict[int, bytes] = {}
-        self._votes: dict[tuple[object, ...], bytes] = {}
         self._executions: defaultdict[int, list[Execution]] = defaultdict(list)
         self._executed: dict[tuple[bytes, bytes], int] = {}
         """Where each operation of a correct client was executed first: all of them are distinct texts but reads."""
@@ -114,17 +116,14 @@ class Judge:
             if size > limit:
                 self.accuse("bounded memory", f"replica {replica} has {size} entries in {table}, more than {limit}")
 
+    def see_persisted(self, replica: int, record: Record) -> None:
+        """A correct replica wrote a record to its disk."""
+        self._votes.see_persisted(replica, record)
+
     def see_sent(self, replica: int, message: Message) -> None:
-        """A correct replica sent a message: it never votes twice, neither after a crash (durable votes)."""
-        if isinstance(message, ONE_DIGEST):
-            key: tuple[object, ...] = (type(message), message.replica, message.view, message.sequence_number)
-            digest = message.digest
-        elif isinstance(message, Checkpoint):
-            key, digest = (Checkpoint, message.replica, message.sequence_number), message.digest
-        else:
-            return
-        if message.replica == replica and self._votes.setdefault(key, digest) != digest:
-            self.accuse("one vote", f"replica {replica} sent two different {type(message).__name__}s: {message}")
+        """A correct replica sent a message; peers' messages, which it passes on, say nothing of it."""
+        if getattr(message, "replica", None) == replica:
+            self._votes.see_sent(replica, message)
 
     def see_execution(self, replica: int, index: int, operation: bytes, context: Context, result: bytes) -> None:
         """The service of a correct replica executed the operation that comes *index*-th in its batch."""
@@ -236,7 +235,15 @@ class Judge:
         self._executed_here[replica] = details["sequence_number"]
 
     def _hear_view(self, replica: int, details: Details) -> None:
-        self.highest_view = max(self.highest_view, details["view"])
+        """A view is left when a quorum was in it or wanted it, or when its primary was caught lying: f liars drag
+        nobody ahead (B6), and one replica alone does not run ahead (facts 1.7)."""
+        view = details["view"]
+        self._views[replica] = max(view, self._views.get(replica, 0))
+        self.highest_view = max(self.highest_view, view)
+        if self._faults is None or view <= 1 + self._faults:
+            return
+        if sum(1 for other in self._views.values() if other >= view - 1 - self._faults) <= self._faults:
+            self.accuse("views", f"replica {replica} moves to view {view}; views of correct replicas: {self._views}")
 
     def _agree(self, replica: int, details: Details, what: str) -> None:
         number, digest = details["sequence_number"], details["digest"]

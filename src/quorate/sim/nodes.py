@@ -301,6 +301,8 @@ class ReplicaNode:
 
     def _persist(self, effect: Persist) -> None:
         self._disk.write(effect.record)
+        if self.is_correct:
+            self._judge.see_persisted(self.address, effect.record)
 
     def _trace(self, effect: Trace) -> None:
         if self.is_correct:

@@ -14,7 +14,7 @@ from quorate.config import Settings
 
 
 class NetworkPlan(Struct, frozen=True):
-    """How links behave while anything may happen. After healing they are quick, lose nothing and duplicate nothing."""
+    """How links behave while anything may happen. After healing nothing is lost, duplicated or late."""
 
     delay: int = 100
     """The least delay of a message between any two nodes."""

@@ -59,7 +59,11 @@ PROFILES: Final[dict[str, Profile]] = {
     ),
     "impatient": Profile("time-outs are far too short for the network", ("country", "globe"), ("pause",)),
     "churn": Profile(
-        "f replicas lie, and views change all the time", ("room", "country"), ("cut", "pause"), True, faults_max=40
+        "f replicas lie, and views change all the time",
+        ("room", "country"),
+        ("cut", "pause", "crash"),
+        True,
+        faults_max=40,
     ),
     "liars": Profile("clients lie", ("room", "rough"), liars=True),
     "everything": Profile(

@@ -99,6 +99,7 @@ class World:
                 for at, client in enumerate(plan.clients)
                 if not client.strategies
             },
+            self.quorums.faults,
         )
         self.network = Network(plan.network, plan.replicas + len(plan.clients), self._random)
         self.replicas = [self._replica_node(replica) for replica in range(plan.replicas)]
@@ -235,7 +236,14 @@ class World:
         def honest() -> Replica:
             return Replica(node.address, configuration, RegisterService(), node.authenticator)
 
-        tools = Tools(node.address, node.authenticator, self.quorums, self._random, self._conspiracy)
+        tools = Tools(
+            node.address,
+            node.authenticator,
+            self.quorums,
+            configuration.settings,
+            self._random,
+            self._conspiracy,
+        )
         return make_traitor(strategies, tools, honest)
 
     def _client_node(self, at: int) -> ClientNode:

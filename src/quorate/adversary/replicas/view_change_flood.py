@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from quorate.adversary.traitor import Strategy, Tools
 from quorate.core.effects import Effect
 from quorate.core.ports import Opened
-from quorate.messages.protocol import Checkpoint, CheckpointClaim, ViewChange
+from quorate.messages.protocol import Checkpoint, CheckpointClaim, PrePrepare, ViewChange
 
 EVERY = 30_000
 """How often it asks, in microseconds."""
@@ -22,6 +22,7 @@ class ViewChangeFlood(Strategy):
         super().__init__(tools)
         self._due = 0
         self._view = 0
+        self._steps = tools.random.choice(((1,), (1, 2, 5), (10**9,)))
         self._checkpoint = CheckpointClaim(0, bytes(32))
 
     def hears(self, opened: Opened, now: int) -> Opened | None:
@@ -29,7 +30,8 @@ class ViewChangeFlood(Strategy):
         message = opened.message
         if isinstance(message, Checkpoint) and message.sequence_number > self._checkpoint.sequence_number:
             self._checkpoint = CheckpointClaim(message.sequence_number, message.digest)
-        self._view = max(self._view, getattr(message, "view", 0) % 10**6)
+        if isinstance(message, PrePrepare | ViewChange) and message.view < 10**6:
+            self._view = max(self._view, message.view)
         return opened
 
     def adds(self, now: int) -> Sequence[Effect]:
@@ -37,7 +39,7 @@ class ViewChangeFlood(Strategy):
         if now < self._due:
             return ()
         self._due = now + EVERY
-        view = self._view + self.tools.random.choice((1, 1, 2, 5, 10**9))
+        view = self._view + self.tools.random.choice(self._steps)
         low = self._checkpoint.sequence_number
         return (self.tools.broadcast(ViewChange(view, low, (self._checkpoint,), (), (), self.tools.replica_id, 0)),)
 

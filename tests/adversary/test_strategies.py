@@ -1,0 +1,57 @@
+"""Each way to lie, by itself: it does something, and f replicas that do it break nothing."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from quorate.adversary.registry import CLIENT_STRATEGIES, PROCESSES, REPLICA_STRATEGIES, STRATEGIES, make_traitor
+from quorate.errors import ConfigurationError
+from quorate.sim.plan import ClientPlan, Plan, TraitorPlan
+from quorate.sim.profiles import draw_plan
+from quorate.sim.world import World
+
+
+def lying_in(strategy: str, seed: int) -> Plan:
+    """A world of many view changes in which replica 0 or 1 lies in one way."""
+    plan = draw_plan(seed, "churn")
+    return replace(plan, traitors=(TraitorPlan(plan.traitors[0].replica, (strategy,)),))
+
+
+@pytest.mark.parametrize("strategy", REPLICA_STRATEGIES)
+@pytest.mark.parametrize("seed", range(2))
+def test_one_traitor_breaks_nothing(strategy: str, seed: int) -> None:
+    assert World(lying_in(strategy, seed)).run().verdicts == ()
+
+
+@pytest.mark.parametrize("strategy", REPLICA_STRATEGIES)
+def test_a_strategy_changes_what_travels(strategy: str) -> None:
+    for seed in range(12):
+        honest = replace(lying_in(strategy, seed), traitors=())
+        if World(lying_in(strategy, seed)).run().fingerprint != World(honest).run().fingerprint:
+            return
+    pytest.fail(f"{strategy} did nothing in twelve worlds")
+
+
+@pytest.mark.parametrize("strategy", CLIENT_STRATEGIES)
+@pytest.mark.parametrize("authentication", ["mac", "signature"])
+def test_a_lying_client_breaks_nothing(strategy: str, authentication: str) -> None:
+    plan = draw_plan(3, "crashes")
+    lying = replace(
+        plan,
+        settings=replace(plan.settings, request_authentication=authentication),
+        clients=(*plan.clients, ClientPlan(requests=10, strategies=(strategy,))),
+        network=replace(plan.network, distances=()),
+    )
+    assert World(lying).run().verdicts == ()
+
+
+def test_every_strategy_names_its_row_of_the_catalogue() -> None:
+    rows = [strategy.row for strategy in (*STRATEGIES.values(), *CLIENT_STRATEGIES.values())]
+    assert all(row[0] in "PBC" and row[1:].isdecimal() for row in rows)
+    assert set(REPLICA_STRATEGIES) == {*STRATEGIES, *PROCESSES}
+
+
+def test_an_unknown_strategy_is_an_error_that_names_the_others() -> None:
+    with pytest.raises(ConfigurationError, match="there is no strategy 'lie'; there are bad-batches"):
+        make_traitor(["lie"], None, lambda: None)  # type: ignore[arg-type, return-value]

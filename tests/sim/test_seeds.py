@@ -1,0 +1,41 @@
+"""Whole worlds: the same seeds every time, and a few that nobody has seen yet."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from quorate.sim.explore import Campaign, run_seed
+from quorate.sim.profiles import MIXED, PROFILES
+
+
+def survives(seed: int, profile: str, replicas: int) -> None:
+    report = run_seed(seed, Campaign(profile, replicas))
+    assert report.verdict is None, f"{report.verdict}\nrun it again: {report.command}"
+    assert report.outcome.completed > 0
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("seed", range(8))
+def test_four_replicas(profile: str, seed: int) -> None:
+    survives(seed, profile, 4)
+
+
+@pytest.mark.parametrize("profile", ["traitors", "churn", "everything"])
+@pytest.mark.parametrize("seed", range(2))
+def test_seven_replicas(profile: str, seed: int) -> None:
+    survives(seed, profile, 7)
+
+
+@pytest.mark.parametrize("replicas", [5, 6, 10])
+def test_other_sizes(replicas: int) -> None:
+    survives(1, "churn", replicas)
+
+
+@pytest.mark.parametrize("turn", range(10))
+def test_fresh_seeds(turn: int) -> None:
+    """The failure says which seed it was; add it to the ones above then."""
+    seed = random.SystemRandom().randrange(2**40)
+    print(f"quorate sim --seed {seed}")
+    survives(seed, MIXED, 4)
