@@ -149,7 +149,7 @@ class ReplicatedTables:
 
     def snapshot(self) -> TablesSnapshot:
         """The tables as they are. Costs what changed since the last snapshot, and a pointer a client."""
-        for client in self._changed:
+        for client in sorted(self._changed):  # a set of bytes has another order in every process
             row = self._rows[client]
             # Sessions as a list: their order, least recently used first, is part of what is agreed.
             encoded = msgspec.msgpack.encode((row.opening, row.opened_session, list(row.sessions.items())))
