@@ -12,6 +12,7 @@ from quorate.messages.records import (
     PreparedRecord,
     PrePreparedRecord,
     Record,
+    StableRecord,
     ViewRecord,
 )
 from quorate.sim.checkers import Attempt, Judge
@@ -122,6 +123,9 @@ def test_no_replica_votes_in_a_view_that_it_left(judge: Judge) -> None:
     ],
 )
 def test_votes_are_on_disk_before_they_leave(judge: Judge, message: Message) -> None:
+    judge.see_sent(0, message)
+    assert rules(judge) == [], "in this world nobody has a disk"
+    persisted(judge, StableRecord(0, A, ()))
     judge.see_sent(0, message)
     assert rules(judge) == ["durable votes"]
 

@@ -24,10 +24,13 @@ class Votes:
         self._left: dict[int, int] = {}
         """The latest view that each replica asked for: it has left those before."""
         self._written: dict[tuple[int, Key], Any] = {}
+        self._writers: set[int] = set()
+        """Replicas that were seen to write. In a world without disks nobody is, and no vote is held to them."""
 
     def see_persisted(self, replica: int, record: Record) -> None:
         """A replica wrote a record."""
         self._written[replica, record.key()] = record
+        self._writers.add(replica)
 
     def see_sent(self, replica: int, message: Message) -> None:
         """A replica sent a message of its own."""
@@ -39,7 +42,7 @@ class Votes:
             self._check_once(replica, message, (Checkpoint, replica, message.sequence_number))
         elif isinstance(message, ViewChange):
             self._left[replica] = max(message.view, self._left.get(replica, 0))
-        if not self._is_durable(replica, message):
+        if replica in self._writers and not self._is_durable(replica, message):
             self._accuse("durable votes", f"replica {replica} sent what its disk does not have: {message}")
 
     def _check_once(self, replica: int, message: PrePrepare | Prepare | Commit | Checkpoint, key: Key) -> None:
