@@ -1,7 +1,7 @@
 """Fetching a checkpoint that others hold (facts 4.3, 4.4; architecture, sections 3 and 6).
 
 A replica that its peers' history cannot help any more, or whose state differs from what f + 1 vouch for, fetches the
-newest checkpoint that f + 1 replicas vouch for. The root's digest is the trust anchor: every node of the tree is
+newest checkpoint that a quorum vouches for. The root's digest is the trust anchor: every node of the tree is
 checked against its parent before it is used, so a liar can only delay. Only subtrees that differ are fetched, from all
 peers in turn; whoever does not answer in time is passed over (B15). Nothing is executed meanwhile, and the view-change
 timer rests; views may come and go.
@@ -82,7 +82,7 @@ def is_needed(core: Core) -> bool:
 
 
 def begin(core: Core) -> Transfer | None:
-    """Choose what to fetch: the newest checkpoint that f + 1 vouch for, if it is of use (ST-1)."""
+    """Choose what to fetch: the newest checkpoint that a quorum vouches for, if it is of use (ST-1)."""
     if core.transfer is None and not is_needed(core):
         return None
     target = believed_checkpoint(core)
@@ -104,15 +104,18 @@ def begin(core: Core) -> Transfer | None:
 
 
 def believed_checkpoint(core: Core) -> tuple[int, bytes] | None:
-    """The largest (n, d) that f + 1 replicas signed, or that a NEW-VIEW proves, above what was executed here; at a
-    replica whose state is damaged, the number at which that showed will do too (B16: f liars provoke nothing)."""
+    """The largest (n, d) that a quorum signed, or that a NEW-VIEW proves, above what was executed here; at a replica
+    whose state is damaged, the number at which that showed will do too (B16: f liars provoke nothing).
+
+    f + 1 would do to believe the digest. But the low watermark moves with the fetch, and above what is stable that
+    could leave no checkpoint for a new view to begin from, once the liars among f + 1 fall silent."""
     vouchers: dict[tuple[int, bytes], set[int]] = {}
     for replica, newest in core.checkpoints.recent.items():
         for number, (message, _) in newest.items():
             vouchers.setdefault((number, message.digest), set()).add(replica)
     lowest = core.last_executed if core.diverged_at is None else min(core.diverged_at, core.last_executed + 1) - 1
     believed = [
-        target for target, replicas in vouchers.items() if len(replicas) >= core.quorums.weak and target[0] > lowest
+        target for target, replicas in vouchers.items() if len(replicas) >= core.quorums.quorum and target[0] > lowest
     ]
     if core.views.pending_new_view is not None:
         claim = core.views.pending_new_view[1].checkpoint
@@ -225,7 +228,7 @@ def on_state_pieces(core: Core, opened: Opened) -> None:
 
 
 def take_root(core: Core, transfer: Transfer, message: StatePieces, pieces: tuple[bytes, ...]) -> None:
-    """The root entry: tables and service digest that together have the digest that f + 1 vouch for."""
+    """The root entry: tables and service digest that together have the digest that is vouched for."""
     if transfer.tables is not None or len(pieces) != 2:
         return
     try:
