@@ -1,5 +1,5 @@
-"""The stage on which others' bugs are played again: a group of real replicas under the eyes of the simulator's judge,
-whole simulated worlds, and rules that are weakened on purpose, to see that a test would notice."""
+"""The stage on which others' bugs are played again: a group of real replicas under the eyes of a referee, whole
+simulated worlds, and rules that are weakened on purpose, to see that a test would notice."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from types import FunctionType
 import msgspec
 import pytest
 
+from bugs_of_others.referee import Broken, Referee
 from core.group import Group, total_of
 from quorate.config import Settings
 from quorate.core.context import Status
-from quorate.core.effects import Broadcast, Effect, Send, Trace
+from quorate.core.effects import Effect
 from quorate.core.replica import Replica
 from quorate.core.view_change import own_view_change
-from quorate.errors import InvariantViolation
+from quorate.errors import AuthenticationFailed, InvariantViolation
 from quorate.messages.protocol import CheckpointClaim, Message, Request, ViewChange
 from quorate.messages.records import Record
-from quorate.sim.checkers import Judge
 from quorate.sim.plan import ClientPlan, NetworkPlan, Plan
 from quorate.sim.world import Outcome, World
 
@@ -28,39 +28,36 @@ SMALL = Settings(checkpoint_interval=4)
 SECOND = 1_000_000
 
 
-class Broken(Exception):
-    """The judge saw a rule broken."""
-
-
 CAUGHT = (Broken, InvariantViolation)
-"""How a broken rule shows: to the judge, or to the replica itself."""
+"""How a broken rule shows: to the referee, or to the replica itself."""
 
 
 class Stage(Group):
-    """A group whose correct replicas are judged at every step, and one client that counts."""
+    """A group whose correct replicas are watched at every step, and one client that counts."""
 
     def __init__(self, replica_count: int = 4, settings: Settings = SMALL, liars: Collection[int] = ()) -> None:
         super().__init__(replica_count, settings)
         self.correct = [number for number in range(replica_count) if number not in liars]
-        self.judge = Judge(set(self.correct), {client.client_id for client in self.clients})
+        self.referee = Referee(self.correct)
         self.asked = 0
+        self.unauthentic = 0
         self._session = 0
 
     def perform(self, sender: int, effects: list[Effect]) -> None:
-        """Do what a replica wants done, and let the judge see it."""
-        if sender in self.correct:
-            for effect in effects:
-                if isinstance(effect, Trace):
-                    self.judge.hear(sender, effect.event, effect.details)
-                elif isinstance(effect, Broadcast | Send):
-                    self.judge.see_sent(sender, effect.message)
+        """Do what a replica wants done, and let the referee see it."""
+        self.referee.watch(sender, effects)
         super().perform(sender, effects)
-        if self.judge.verdicts:
-            raise Broken(*self.judge.verdicts)
+
+    def receive(self, receiver: int, frame: bytes) -> None:
+        """Hand a frame to one replica; what is not authentic there is dropped, as the runtime does."""
+        try:
+            super().receive(receiver, frame)
+        except AuthenticationFailed:
+            self.unauthentic += 1
 
     def restart(self, number: int, records: Iterable[Record] | None = None) -> Replica:
         """The process dies and a new one starts; it executes again from its checkpoint."""
-        self.judge.see_start(number)
+        self.referee.see_start(number)
         return super().restart(number, records)
 
     def open(self) -> None:
@@ -74,6 +71,10 @@ class Stage(Group):
         for _ in range(count):
             self.asked += 1
             self.submit(self.request((b"add 1",), self._session, self.asked), *receivers)
+
+    def retry(self, *receivers: int) -> None:
+        """The client sends its last request again."""
+        self.submit(self.request((b"add 1",), self._session, self.asked), *receivers)
 
     def cut(self, *kinds: type[Message], only_to: Collection[int] = (), only_from: Collection[int] = ()) -> None:
         """From now on messages of these types (all by default) are lost; to, or from, these replicas only."""
