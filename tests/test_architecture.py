@@ -34,11 +34,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sim": {"adversary", "auth", "client", "config", "core", "errors", "messages", "services", "state", "storage"},
     # Outermost: nothing but the command line imports them.
     "gateways": {"client", "config", "errors", "folder", "messages", "services"},
-    "lab": {"client", "config", "errors", "folder", "messages", "runtime", "sim"},
+    "campaign": {"errors", "sim"},
+    "lab": {
+        "adversary",
+        "auth",
+        "client",
+        "config",
+        "core",
+        "errors",
+        "folder",
+        "messages",
+        "net",
+        "runtime",
+        "services",
+        "sim",
+    },
     "cli": {
         *(
             "adversary",
             "auth",
+            "campaign",
             "client",
             "config",
             "core",
@@ -55,6 +70,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"client", "config", "core", "errors", "services"},
 }
 """Which part of the package may import which. A new part has to be given its place here."""
+
+LABORATORIES = {"adversary", "campaign", "lab", "sim"}
+COMMANDS_OF_LABORATORIES = {f"cli/{name}.py" for name in ("attack", "campaign", "explore", "sim", "twins")}
 
 CORE_PORTS = {"ports", "quorum"}
 MAY_IMPORT_OF_CORE: dict[str, set[str]] = {
@@ -144,9 +162,10 @@ def test_the_cores_state_is_its_own(part: str) -> None:
 
 
 def test_traitors_and_the_simulator_are_no_part_of_production() -> None:
-    """Only the simulator runs traitors; of the command line only `quorate sim` knows the simulator."""
+    """Only the laboratories run traitors: the simulator, its campaigns, and the lab's replicas; of the command line only
+    the commands that open one of these."""
     for path in FILES:
-        if part_of(path) in ("sim", "adversary") or name_of(path) == "cli/sim.py":
+        if part_of(path) in LABORATORIES or name_of(path) in COMMANDS_OF_LABORATORIES:
             continue
         named = {module[0] for module in of_package(path)}
         assert not named & {"sim", "adversary"}, name_of(path)
