@@ -8,20 +8,20 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.core.replica import Replica
 from quorate.errors import QuorateError
 from quorate.folder import ReplicaFolder
-from quorate.net.links import Dialer, Identity, Listener, listen
+from quorate.net.links import Dialer, Identity, LinkHandler, Listener, listen
 from quorate.runtime.driver import Driver
 from quorate.runtime.inspection import Inspector, Parts
 from quorate.runtime.lifetime import has_started, hold_folder, mark_started
-from quorate.runtime.node import Node
-from quorate.runtime.ports import SystemClock
+from quorate.runtime.node import Core, Node
+from quorate.runtime.ports import Clock, SystemClock
 from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
 from quorate.runtime.services import load_service
@@ -34,62 +34,94 @@ _STOP_SECONDS: Final = 2.0
 """How long what is queued may take to leave when the replica stops."""
 
 
+class Fittings:
+    """The parts for which another composition root may have its own. These are the ordinary ones."""
+
+    def __init__(self) -> None:
+        self.clock: Clock = SystemClock()
+        self.tracing = is_watching()
+        """Whether the rules tell of their ordinary steps."""
+
+    def core_of(self, assembly: Assembly) -> Core:
+        """What the node drives."""
+        return assembly.replica
+
+    def handler_of(self, assembly: Assembly) -> LinkHandler:
+        """Who is at this end of the links."""
+        return assembly.node
+
+    @asynccontextmanager
+    async def around(self, assembly: Assembly) -> AsyncIterator[None]:
+        """Whatever else there is while the replica runs."""
+        yield
+
+
 class Assembly:
     """The parts of one replica, put together. Nothing runs yet."""
 
-    def __init__(self, folder: ReplicaFolder) -> None:
-        clock = SystemClock()
+    def __init__(self, folder: ReplicaFolder, fittings: Fittings | None = None) -> None:
+        fittings = fittings or Fittings()
+        clock = fittings.clock
         configuration = folder.configuration
         self.folder: Final = folder
         self.lost_votes: Final = has_started(folder.path, configuration.incarnation)
         """A replica whose storage is memory and that ran before in this incarnation does not know what it voted."""
-        authenticator = ReplicaAuthenticator(folder.replica_id, folder.key_pair, configuration)
+        self.authenticator: Final = ReplicaAuthenticator(folder.replica_id, folder.key_pair, configuration)
         journal = MemoryJournal()
-        replica = Replica(
+        replica = self.replica = Replica(
             folder.replica_id,
             configuration,
             load_service(configuration.service),
-            authenticator,
+            self.authenticator,
             journal.records(),
             self.lost_votes,
-            tracing=is_watching(),
+            tracing=fittings.tracing,
         )
         self.telemetry: Final = Telemetry(folder.replica_id, clock.now, lambda: _standing(replica))
         roster = Roster()
         refusals = Refusals(self.telemetry.refused)
         driver = Driver(journal, roster, self.telemetry.trace)
-        self.inspector: Final = Inspector(Parts(folder, replica, authenticator, roster, refusals, driver, clock))
+        self.inspector: Final = Inspector(Parts(folder, replica, self.authenticator, roster, refusals, driver, clock))
         self.node: Final = Node(
-            replica,
+            fittings.core_of(self),
             driver,
             roster,
-            Reception(authenticator, refusals),
+            Reception(self.authenticator, refusals),
             self.inspector.answer,
             self.telemetry,
             clock,
         )
+        self.handler: Final = fittings.handler_of(self)
 
 
 def _standing(replica: Replica) -> Fields:
     return {"view": replica.core.view, "status": replica.core.status.value}
 
 
-async def run_replica(folder: ReplicaFolder) -> None:
+async def run_replica(folder: ReplicaFolder, fittings: Fittings | None = None) -> None:
     """Run a replica until SIGTERM or SIGINT. Raises what stopped it before that."""
+    fittings = fittings or Fittings()
     with hold_folder(folder.path), _until_signal() as end:
         _allow_many_files()
-        assembly = Assembly(folder)
-        listener, dialers = await _connect(assembly)
-        try:
-            mark_started(folder.path, folder.configuration.incarnation)
-            assembly.node.start()
-            _announce(assembly)
-            _settle_memory()
-            await end
-        finally:
-            assembly.node.stop()
-            await _disconnect(listener, dialers)
+        assembly = Assembly(folder, fittings)
+        async with fittings.around(assembly):
+            await _work(assembly, end)
         assembly.telemetry.say(logging.INFO, "stopped")
+
+
+async def _work(assembly: Assembly, end: asyncio.Future[None]) -> None:
+    """Open the links and run until *end*."""
+    folder = assembly.folder
+    listener, dialers = await _connect(assembly)
+    try:
+        mark_started(folder.path, folder.configuration.incarnation)
+        assembly.node.start()
+        _announce(assembly)
+        _settle_memory()
+        await end
+    finally:
+        assembly.node.stop()
+        await _disconnect(listener, dialers)
 
 
 @contextmanager
@@ -124,14 +156,14 @@ async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
     identity = Identity(folder.key_pair, folder.configuration)
     members = folder.configuration.replicas
     own = members[folder.replica_id]
-    listener = await listen(folder.settings.listen_host or own.host, own.port, identity, assembly.node)
+    listener = await listen(folder.settings.listen_host or own.host, own.port, identity, assembly.handler)
     dialers = [
         Dialer(
             identity,
             member.host,
             member.port,
             bytes.fromhex(member.public_key),
-            assembly.node,
+            assembly.handler,
             counters=listener.counters,
         )
         for member in members[: folder.replica_id]
