@@ -54,6 +54,11 @@ class Transfer:
         """When a newer checkpoint is looked for, unless something comes before."""
         self.fetched_bytes = 0
 
+    def is_unanswered(self, now: int) -> bool:
+        """Whether nobody sent the root entry in time: perhaps nobody holds this checkpoint any more (a NEW-VIEW may
+        name one that its view has long passed). Nothing is lost by looking for a newer one."""
+        return self.tables is None and now >= self.root_due
+
     @property
     def is_complete(self) -> bool:
         """Whether every node that differs is here."""
@@ -63,7 +68,7 @@ class Transfer:
 def settle(core: Core) -> None:
     """Begin, go on with, or finish a fetch."""
     transfer = core.transfer
-    if transfer is None or core.now >= transfer.restarts_at:
+    if transfer is None or core.now >= transfer.restarts_at or transfer.is_unanswered(core.now):
         transfer = begin(core)
     if transfer is None:
         return
