@@ -41,48 +41,51 @@ PAPER_NAMES: Final[dict[type, str]] = {
 }
 
 
+Name = Callable[[bytes], str]
+
+
 def short(digest: bytes) -> str:
     """A digest for people."""
     return "null" if digest == NULL_DIGEST else digest.hex()[:6]
 
 
-def describe(message: Message) -> str:
-    """A message in one line, in the words of the paper."""
-    return f"{PAPER_NAMES.get(type(message), type(message).__name__)} {_details(message)}"
+def describe(message: Message, name: Name = short) -> str:
+    """A message in one line, in the words of the paper; *name* says what digests are called."""
+    return f"{PAPER_NAMES.get(type(message), type(message).__name__)} {_details(message, name)}".rstrip()
 
 
-def _details(message: Message) -> str:
+def _details(message: Message, name: Name) -> str:
     match message:
         case Request():
             operations = "; ".join(operation.decode(errors="replace") for operation in message.operations)
             return f"session={message.session} timestamp={message.timestamp} [{operations or 'open a session'}]"
         case PrePrepare() | Prepare() | Commit():
-            return f"view={message.view} number={message.sequence_number} digest={short(message.digest)}"
+            return f"view={message.view} number={message.sequence_number} digest={name(message.digest)}"
         case Reply():
             results = "; ".join("!" if result is None else _readable(result) for result in message.results)
             return f"view={message.view} timestamp={message.timestamp} outcome={message.outcome} [{results}]"
         case Checkpoint():
-            return f"number={message.sequence_number} digest={short(message.digest)}"
+            return f"number={message.sequence_number} digest={name(message.digest)}"
         case ViewChange():
             return (
                 f"view={message.view} h={message.low_watermark} C={_numbers(message.checkpoints)} "
-                f"P={_claims(message.prepared)} Q={_claims(message.pre_prepared)}"
+                f"P={_claims(message.prepared, name)} Q={_claims(message.pre_prepared, name)}"
             )
         case NewView():
             return (
                 f"view={message.view} V={len(message.view_changes)} checkpoint={message.checkpoint.sequence_number} "
-                f"chosen={{{', '.join(f'{c.sequence_number}:{short(c.digest)}' for c in message.chosen)}}}"
+                f"chosen={{{', '.join(f'{c.sequence_number}:{name(c.digest)}' for c in message.chosen)}}}"
             )
         case Status():
             changing = " changing" if message.is_changing_view else ""
             return (
                 f"view={message.view}{changing} h={message.low_watermark} executed={message.last_executed} "
-                f"slots={message.slots.hex()} missing={[short(digest) for digest in message.missing]}"
+                f"slots={message.slots.hex()} missing={[name(digest) for digest in message.missing]}"
             )
         case Decided():
-            return ", ".join(f"{entry.sequence_number}:{short(entry.digest)}" for entry in message.entries)
+            return ", ".join(f"{entry.sequence_number}:{name(entry.digest)}" for entry in message.entries)
         case FetchBatches():
-            return ", ".join(short(digest) for digest in message.digests)
+            return ", ".join(name(digest) for digest in message.digests)
     return ""
 
 
@@ -90,8 +93,8 @@ def _numbers(claims: tuple[Any, ...]) -> str:
     return "{" + ", ".join(str(claim.sequence_number) for claim in claims) + "}"
 
 
-def _claims(claims: tuple[Any, ...]) -> str:
-    return "{" + ", ".join(f"{c.sequence_number}:{short(c.digest)}@{c.view}" for c in claims) + "}"
+def _claims(claims: tuple[Any, ...], name: Name) -> str:
+    return "{" + ", ".join(f"{c.sequence_number}:{name(c.digest)}@{c.view}" for c in claims) + "}"
 
 
 def _readable(data: bytes) -> str:

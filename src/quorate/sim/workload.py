@@ -81,7 +81,7 @@ class ClientNode:
         self.name = chr(ord("a") + address - configuration.replica_count)
         self.goal = plan.requests
         """It goes on until it has so many answers."""
-        self.is_sated = False
+        self.is_sated = plan.requests == 0
         """It makes no more requests."""
         self.is_restless = False
         """It goes on asking when it has reached its goal, so that nobody's request waits in an idle cluster."""
@@ -156,7 +156,13 @@ class ClientNode:
     def _begin(self, session: Session | None) -> None:
         if session is None or session is not self._session or self.attempt is not None or self.is_sated:
             return
-        operations = self._operations.next_request()
+        self.ask(self._operations.next_request())
+
+    def ask(self, operations: tuple[bytes, ...]) -> None:
+        """Make this request. None may be under way."""
+        session = self._session
+        if session is None or self.attempt is not None:
+            return
         self.attempt = Attempt(self.name, self.public_key, self._world.now, operations)
         if self.is_correct:
             self._judge.see_asked(self.attempt)

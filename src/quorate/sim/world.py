@@ -142,22 +142,27 @@ class World:
 
     def run(self) -> Outcome:
         """Run the world to its end."""
-        for node in self.replicas:
-            node.start()
-        for client in self.clients:
-            client.start()
+        self.start()
         for fault in self.plan.faults:
             self._schedule_fault(fault)
         self.schedule(self.plan.safety, self._heal)
-        self._loop()
+        self.advance()
         if not self.judge.verdicts:
             self.judge.check_histories()
         return self._outcome()
 
-    def _loop(self) -> None:
+    def start(self) -> None:
+        """All processes start."""
+        for node in self.replicas:
+            node.start()
+        for client in self.clients:
+            client.start()
+
+    def advance(self, until: int | None = None) -> None:
+        """Let happen what happens up to and including the instant *until*, or up to the end of everything."""
         heap, judge, update = self._heap, self.judge, self._fingerprint.update
         receivers, recorder = self._receivers, self.recorder
-        while heap and self._end is not None:
+        while heap and self._end is not None and (until is None or heap[0][0] <= until):
             self.now, serial, action, sender, receiver, frame = heappop(heap)
             if action is not None:
                 action()
@@ -172,6 +177,7 @@ class World:
                 return
             if serial > EVENTS_MAX:
                 judge.accuse("quiet", f"more than {EVENTS_MAX} events: something goes round and round")
+        self.now = self.now if until is None else until
 
     def _heal(self) -> None:
         """Nothing goes wrong from here on, but for the traitors; everyone who can be there is there."""
