@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "invoke": _Command("quorate.cli.invoke:invoke", "Have one operation executed."),
     "bench": _Command("quorate.cli.bench:bench", "Measure throughput and latency."),
     "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
+    "twins": _Command("quorate.cli.twins:twins", "Run replicas twice under one identity, divided in every way."),
     "generals": _Command("quorate.cli.generals:generals", "The Byzantine Generals: OM(m) and SM(m)."),
 }
 
