@@ -7,7 +7,7 @@ from typing import Any
 
 import hiredis
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 _doubles = st.one_of(st.floats(allow_nan=False), st.floats(-1000, 1000), st.integers(-(10**18), 10**18).map(float))
@@ -75,6 +75,7 @@ def test_patterns_match_alike(oracle: Any, new_subject: Any) -> None:
 
     @settings(max_examples=300, deadline=None)
     @given(st.lists(_patterns, min_size=1, max_size=5), st.lists(_names, min_size=1, max_size=8))
+    @example(["**", "*", ""], [""])
     def check(patterns: list[str], names: list[str]) -> None:
         subject = new_subject()
         oracle.start_over(2)

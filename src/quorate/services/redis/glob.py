@@ -22,6 +22,9 @@ def matcher(pattern: bytes) -> Matcher:
     if others:
         *middle, last = others
         expression += b"".join(b"(?>.*?%b)" % piece for piece in middle) + b".*" + last
+    if pattern not in (b"", b"*"):
+        # Redis compares an empty text with an empty pattern only; `*` alone is taken for no pattern at all.
+        expression = b"(?=.)" + expression
     return re.compile(expression, re.DOTALL).fullmatch
 
 
