@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "status": _Command("quorate.cli.status:status", "Show what each replica thinks."),
     "invoke": _Command("quorate.cli.invoke:invoke", "Have one operation executed."),
     "bench": _Command("quorate.cli.bench:bench", "Measure throughput and latency."),
+    "attack": _Command("quorate.cli.attack:attack", "Turn replicas of a running laboratory into traitors, and judge."),
+    "lab-replica": _Command("quorate.lab.replica:lab_replica", "Run one replica of a laboratory."),
     "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
     "twins": _Command("quorate.cli.twins:twins", "Run replicas twice under one identity, divided in every way."),
     "generals": _Command("quorate.cli.generals:generals", "The Byzantine Generals: OM(m) and SM(m)."),

@@ -48,13 +48,16 @@ class Children:
         self._watchers: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
-    async def start(self, name: str, arguments: Sequence[str], when_ended: Callable[[Child], None]) -> Child:
-        """Run `quorate` with *arguments* and call *when_ended* if it ends before `stop`.
+    async def start(
+        self, name: str, arguments: Sequence[str], when_ended: Callable[[Child], None], inside: Sequence[str] = ()
+    ) -> Child:
+        """Run `quorate` with *arguments* and call *when_ended* if it ends before `stop`. *inside* is a command that
+        runs its arguments somewhere else, as the same process.
 
         It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
         """
         process = await create_subprocess_exec(
-            *(sys.executable, "-m", "quorate", *arguments),
+            *(*inside, sys.executable, "-m", "quorate", *arguments),
             stdin=DEVNULL,
             stdout=DEVNULL,  # errors and logs go to standard error, which is this process's own
             env=environment_of_child(),

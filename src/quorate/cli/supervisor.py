@@ -16,6 +16,7 @@ from quorate.folder import ClusterFolder
 from quorate.runtime.inspection import CONNECTED
 
 START_SECONDS: Final = 30.0
+REPLICA_COMMAND: Final = "replica"
 _POLL_SECONDS: Final = 0.1
 _WATCH_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 1.0
@@ -36,10 +37,17 @@ class Gateway(NamedTuple):
 class Supervisor:
     """The processes of one cluster. Nothing is started twice: a process that ends is reported."""
 
-    def __init__(self, cluster: ClusterFolder, gateway: Gateway | None, log_level: str) -> None:
+    def __init__(
+        self,
+        cluster: ClusterFolder,
+        gateway: Gateway | None,
+        log_level: str,
+        replica_command: str = REPLICA_COMMAND,
+    ) -> None:
         self._cluster = cluster
         self._gateway = gateway
         self._log_level = log_level
+        self._replica_command = replica_command
         self._quorums = quorums_of(cluster.configuration.replica_count)
         self._children = Children()
         self._replicas: dict[int, Child] = {}
@@ -86,7 +94,7 @@ class Supervisor:
 
     async def _start(self, client: AsyncClient) -> None:
         for replica_id, folder in enumerate(self._cluster.replicas()):
-            arguments = ["replica", str(folder), "--log-level", self._log_level]
+            arguments = [self._replica_command, str(folder), "--log-level", self._log_level]
             self._replicas[replica_id] = await self._children.start(
                 f"replica {replica_id}", arguments, self._replica_ended
             )

@@ -13,16 +13,18 @@ import uvloop
 
 from quorate.cli.addresses import LOOPBACK, free_ports, parse_address, why_not_free
 from quorate.cli.output import say
-from quorate.cli.supervisor import Gateway, Supervisor
+from quorate.cli.supervisor import REPLICA_COMMAND, Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster, load_cluster, load_replica, renew_incarnation
+from quorate.lab.members import is_laboratory, make_laboratory
 from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.lifetime import forget_start, has_started, hold_folder, is_running
 from quorate.runtime.services import load_service
 
 DEFAULT_REPLICAS: Final = 4
 DEFAULT_SERVICE: Final = "redis"
+LAB_COMMAND: Final = "lab-replica"
 
 
 class Wanted(NamedTuple):
@@ -30,6 +32,7 @@ class Wanted(NamedTuple):
 
     replicas: int | None
     service: str | None
+    lab: bool
 
 
 @click.command()
@@ -52,6 +55,7 @@ class Wanted(NamedTuple):
 @click.option(
     "--service", help=f"redis, counter, or module:Class, when the folder is made.  [default: {DEFAULT_SERVICE}]"
 )
+@click.option("--lab", is_flag=True, help="A laboratory: `quorate attack` can turn its replicas into traitors.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -66,6 +70,7 @@ def up(
     no_redis: bool,
     fresh: bool,
     service: str | None,
+    lab: bool,
     log_level: str,
 ) -> None:
     """Start a cluster on this machine: a process for each replica, and a gateway that speaks the Redis protocol.
@@ -78,13 +83,13 @@ def up(
     Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the cluster did not come up, or all replicas ended; 2 an option
     or the folder is wrong, or a port is taken.
     """
-    found = _find_cluster(directory, Wanted(replicas, service))
+    found = _find_cluster(directory, Wanted(replicas, service, lab))
     replicated = (service or DEFAULT_SERVICE) if found is None else found.configuration.service
     gateway = None if no_redis or replicated != "redis" else _gateway(redis)
-    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated)
+    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated, lab)
     with hold_folder(directory):
         cluster = _prepare(cluster, fresh)
-        sys.exit(uvloop.run(_run(cluster, gateway, log_level)))
+        sys.exit(uvloop.run(_run(cluster, gateway, log_level, LAB_COMMAND if lab else REPLICA_COMMAND)))
 
 
 def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
@@ -96,12 +101,12 @@ def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
     return cluster
 
 
-def _make_cluster(directory: Path, replicas: int, service: str) -> ClusterFolder:
+def _make_cluster(directory: Path, replicas: int, service: str, lab: bool) -> ClusterFolder:
     """A new cluster, on free ports of this machine."""
     load_service(service)
     cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, Settings())
     say(f"made {directory}: keys and addresses of {replicas} replicas and a client")
-    return cluster
+    return make_laboratory(cluster) if lab else cluster
 
 
 def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wanted) -> None:
@@ -114,6 +119,11 @@ def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wante
         raise ConfigurationError(
             f"{directory} holds a cluster that replicates {configuration.service}, not {wanted.service}: "
             "leave out --service, or choose another --dir"
+        )
+    if wanted.lab and not is_laboratory(directory):
+        raise ConfigurationError(
+            f"{directory} was not made as a laboratory, and what it holds shall not be where traitors are made: "
+            "leave out --lab, or choose another --dir"
         )
 
 
@@ -156,9 +166,9 @@ def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:
     return configuration != cluster.configuration or has_started(folder, configuration.incarnation)
 
 
-async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str) -> int:
+async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str, replica_command: str) -> int:
     """Start everything, wait for the end, stop everything. The exit code."""
-    supervisor = Supervisor(cluster, gateway, log_level)
+    supervisor = Supervisor(cluster, gateway, log_level, replica_command)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.ask_to_stop)
