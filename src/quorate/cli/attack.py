@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 import click
 import msgspec
 import uvloop
+from rich.table import Table
+from rich.text import Text
 
 from quorate.cli.addresses import LOOPBACK, free_ports
 from quorate.cli.health import NORMAL
-from quorate.cli.output import print_json, print_table, say
+from quorate.cli.output import console, print_json, say
 from quorate.cli.parent import environment_of_child
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
@@ -45,10 +47,8 @@ _START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 1.0
 _NAMESPACE_PORT: Final = 7000
-_NOTICED_SHOWN: Final = 60
-_COLUMNS: Final = ["attack", "row", "on", "safety", "linearizable", "served", "op/s", "before", "longest\ngap s"]
-_MORE_COLUMNS: Final = ["recovery\ns", "views", "noticed as"]
-_NUMBERS: Final = frozenset({"op/s", "before", "longest\ngap s", "recovery\ns", "views"})
+_WORDS: Final = ("attack", "row", "by", "safety", "linear-\nizable", "served\nafter")
+_NUMBERS: Final = ("op/s", "op/s\nbefore", "longest\ngap s", "recovery\ns", "views")
 
 
 class Terms(NamedTuple):
@@ -243,7 +243,13 @@ def _summary(verdict: Verdict) -> str:
 
 
 def _print_matrix(verdicts: Sequence[Verdict]) -> None:
-    print_table([*_COLUMNS, *_MORE_COLUMNS], [_cells(verdict) for verdict in verdicts], _NUMBERS)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (*_WORDS, *_NUMBERS):
+        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
+    table.add_column("noticed as", overflow="fold")
+    for verdict in verdicts:
+        table.add_row(*map(Text, _cells(verdict)))
+    console().print(table)
     for verdict in verdicts:
         for problem in verdict.problems:
             say(f"{verdict.attack}: {problem}")
@@ -254,12 +260,12 @@ def _print_matrix(verdicts: Sequence[Verdict]) -> None:
 
 def _cells(verdict: Verdict) -> list[str]:
     if verdict.skipped:
-        empty = ["-"] * (len(_COLUMNS) + len(_MORE_COLUMNS) - 3)
+        empty = ["-"] * (len(_WORDS) + len(_NUMBERS) - 2)
         return [verdict.attack, verdict.row, *empty, f"skipped: {verdict.skipped}"]
     return [
         verdict.attack,
         verdict.row,
-        ", ".join(f"replica {replica}" for replica in verdict.replicas) or "a client",
+        ", ".join(map(str, verdict.replicas)) or "client",
         "holds" if verdict.safe else "BROKEN",
         "yes" if verdict.linearizable else "NO",
         "yes" if verdict.available else "NO",
@@ -281,8 +287,8 @@ def _noticed(verdict: Verdict) -> str:
     if not verdict.noticed:
         return "-"
     what, count = next(iter(verdict.noticed.items()))
-    more = f", and {len(verdict.noticed) - 1} more kinds" if len(verdict.noticed) > 1 else ""
-    return f"{what[:_NOTICED_SHOWN]} ({count}){more}"
+    others = len(verdict.noticed) - 1
+    return f"{what} ({count})" + (f"; {others} more kind{'s' * (others > 1)}" if others else "")
 
 
 def _print_one(verdict: Verdict) -> None:

@@ -84,7 +84,7 @@ ROWS: Final[dict[str, Row]] = {
     "P4": Row(Role.PRIMARY, _VIEW),
     "P7": Row(Role.PRIMARY, "the starved client makes the view change, then as before"),
     "P8": Row(Role.PRIMARY, "slower for as long as it leads: documented, and no view change below the time-out"),
-    "P10": Row(Role.PRIMARY, _VIEW),
+    "P10": Row(Role.PRIMARY, "the forged batch is not prepared: as slow as P8, or a view change"),
     "P11": Row(Role.PRIMARY, "each request is executed once"),
     "P12": Row(Role.PRIMARY, _VIEW),
     "P13": Row(Role.PRIMARY, _VIEW),
