@@ -144,7 +144,7 @@ def test_every_part_has_its_place() -> None:
 
 @pytest.mark.parametrize("part", MAY_IMPORT)
 def test_arrows_point_inward(part: str) -> None:
-    """Architecture, section 1: who may import whom."""
+    """docs/ARCHITECTURE.md: who may import whom."""
     for path in FILES:
         if part_of(path) == part:
             for module in of_package(path):
@@ -162,7 +162,7 @@ def test_the_cores_state_is_its_own(part: str) -> None:
 
 
 def test_traitors_and_the_simulator_are_no_part_of_production() -> None:
-    """Only the laboratories run traitors: the simulator, its campaigns, and the lab's replicas; of the command line only
+    """Only the laboratories run traitors: the simulator, its campaigns, the lab's replicas; of the command line only
     the commands that open one of these."""
     for path in FILES:
         if part_of(path) in LABORATORIES or name_of(path) in COMMANDS_OF_LABORATORIES:
@@ -235,7 +235,7 @@ def type_only(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_nothing_unpickles_or_evaluates(path: Path) -> None:
-    """Architecture, section 8: nothing unpickles what came off a wire; nothing runs text as code."""
+    """Nothing unpickles what came off a wire; nothing runs text as code."""
     used = {module.split(".")[0] for module in imports_of(path)}
     assert not used & {"pickle", "marshal", "shelve", "dill", "cloudpickle", "tests"}
     called = {

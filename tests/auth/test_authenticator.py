@@ -1,5 +1,4 @@
-"""Sealing and opening: what a signature or a MAC covers, and what each type of message uses (architecture, section
-2)."""
+"""Sealing and opening: what a signature or a MAC covers, and what each type of message uses (decisions)."""
 
 from __future__ import annotations
 
@@ -108,7 +107,7 @@ def test_what_is_sealed_opens_at_its_receiver(mode: Settings) -> None:
 
 @MODES
 def test_a_vector_or_a_signature_opens_everywhere_a_single_mac_at_one(mode: Settings) -> None:
-    """A broadcast carries the whole vector and can be passed on (architecture, forwarding)."""
+    """A broadcast carries the whole vector and can be passed on (decisions, forwarding)."""
     configuration = configuration_of(4, mode)
     policy = policy_of(configuration)
     for message in of_replica(2):

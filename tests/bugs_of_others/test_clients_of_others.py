@@ -1,4 +1,4 @@
-"""What clients of others saw: stale reads, requests executed twice, answers that never came (field notes, scenarios 13,
+"""What clients of others saw: stale reads, requests executed twice, answers that never came (scenarios 13,
 14 and 18; facts 7.3, C2 and C11)."""
 
 from __future__ import annotations

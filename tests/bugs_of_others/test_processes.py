@@ -1,4 +1,4 @@
-"""What needs real processes: a replica that is stopped and goes on with full queues (field notes, scenario 7)."""
+"""What needs real processes: a replica that is stopped and goes on with full queues (scenario 7)."""
 
 from __future__ import annotations
 

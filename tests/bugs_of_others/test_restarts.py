@@ -1,4 +1,4 @@
-"""Processes that die at the worst moment (field notes, scenarios 9 to 12; facts 7.4, N5). The records that a replica
+"""Processes that die at the worst moment (scenarios 9 to 12; facts 7.4, N5). The records that a replica
 persisted stand for its disk: files and their compaction come with durable storage."""
 
 from __future__ import annotations
@@ -237,6 +237,16 @@ def test_scenario_12_checkpoints_in_quick_succession(monkeypatch: pytest.MonkeyP
         assert stage.core(3).last_executed == before + 2
     stage.assert_recovers()
     assert {stage.core(number).log.low_watermark for number in range(4)} == {21}
+    for traces in stage.traces:
+        taken = [trace.details["sequence_number"] for trace in traces if trace.event == "checkpoint"]
+        assert taken == list(range(1, 22))
+
+
+def test_scenario_12_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that falls due takes the place of the one that is being hashed."""
+    weaken(monkeypatch, checkpoints.take, "finish_hashing(core)", "None")
+    with pytest.raises((*CAUGHT, AssertionError)):
+        test_scenario_12_checkpoints_in_quick_succession(monkeypatch)
 
 
 def test_scenario_12_a_checkpoint_that_is_overtaken_while_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Stalls that nobody could explain: pauses, partitions, view votes without end, races (field notes, scenarios 1 and 3
+"""Stalls that nobody could explain: pauses, partitions, view votes without end, races (scenarios 1 and 3
 to 6; facts 7.4, N3)."""
 
 from __future__ import annotations
@@ -125,6 +125,12 @@ def test_scenario_3_votes_for_views_are_bounded_and_the_view_does_not_run_away()
     assert stage.views() == [0, 0, 0]
 
 
+def test_scenario_3_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One voice is enough to leave a view: the view is where the liar wants it."""
+    weaken(monkeypatch, view_change.join, "len(wanted) >= core.quorums.weak", "wanted")
+    assert max(flooded(20).views()) > 10**6
+
+
 def test_scenario_3_an_hour_alone_costs_one_view() -> None:
     """As above, from the other side: a replica that nobody hears does not count views up while it waits, so it never
     gets far from the others; its journal holds one view."""
@@ -148,6 +154,7 @@ def disconnected(*faults: Crash) -> Plan:
         clients=(ClientPlan(requests=600, think=200_000), ClientPlan(requests=600, think=200_000)),
         faults=(Cut(SECOND, 31 * SECOND, "30 s", two_way_cut([2], others)), *faults),
         safety=45 * SECOND,
+        liveness=10 * SECOND,
     )
 
 

@@ -1,4 +1,4 @@
-"""Twins of the primary and of a backup, up to twelve rounds (field notes, scenario 17; facts 7.2, B19).
+"""Twins of the primary and of a backup, up to twelve rounds (scenario 17; facts 7.2, B19).
 
 Two honest processes have the keys of one replica. In each round the five processes are divided in two, each side gets
 another request, and time passes until timers expire: two primaries that propose different batches under one name, two

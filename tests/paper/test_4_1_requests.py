@@ -1,4 +1,4 @@
-"""Requests, exactly once, and sessions (OSDI'99 4.1; architecture, section 3: sessions, judge at execution)."""
+"""Requests, exactly once, and sessions (OSDI'99 4.1; decisions: sessions, judge at execution)."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class TestPrePrepare:
         assert len(group.core(1).waiting) == 0
 
     def test_pp_4_a_time_too_far_ahead_waits_until_it_is_not(self) -> None:
-        """Architecture, time: "a backup parks a proposal that is ahead of its own clock by more than a set skew"."""
+        """Decisions, time: "a backup parks a proposal that is ahead of its own clock by more than a set skew"."""
         group = Group(4, SMALL)
         silence(group)
         skew = SMALL.clock_skew_ms * MILLISECOND

@@ -48,7 +48,7 @@ def test_cp_1_null_requests_count() -> None:
 
 
 def test_cp_1_the_digest_covers_service_tables_time_and_seed() -> None:
-    """Architecture, digests: "they cover the service, client, session and access tables, last time, seed and
+    """Decisions, digests: "they cover the service, client, session and access tables, last time, seed and
     epochs"."""
     group = Group(4, SMALL)
     session = group.open_session()
@@ -130,7 +130,7 @@ def test_cp_3_wrong_digests_do_not_count() -> None:
 
 
 def test_cp_3_a_quorum_for_a_state_that_is_not_held_moves_nothing() -> None:
-    """Architecture, water marks: "h moves only to a checkpoint that is held here" (facts 1.5, LIB)."""
+    """Decisions, water marks: "h moves only to a checkpoint that is held here" (facts 1.5, LIB)."""
     group = Group(4, SMALL)
     group.stopped.add(1)
     run_to(group, 4)

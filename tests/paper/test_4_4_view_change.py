@@ -512,7 +512,7 @@ class TestNewView:
         assert group.core(3).log.slots[2].phase is Phase.COMMITTED
 
     def test_nv_6_who_lacks_the_checkpoint_enters_when_it_has_it(self) -> None:
-        """Architecture, water marks: "a replica that lacks a NEW-VIEW's checkpoint does not enter until it has
+        """Decisions, water marks: "a replica that lacks a NEW-VIEW's checkpoint does not enter until it has
         fetched it.
         Fetching survives view changes and suspends the timer" (N6)."""
         group = Group(4, SMALL)

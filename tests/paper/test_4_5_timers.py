@@ -154,7 +154,7 @@ def slow_proposal(group: Group, sequence_number: int, seconds_behind: int) -> tu
 
 
 def test_timer_4_a_primary_whose_clock_stays_behind_is_suspected_its_batches_accepted() -> None:
-    """Architecture, time: a primary that stays more than the skew behind a backup's clock for a timeout is
+    """Decisions, time: a primary that stays more than the skew behind a backup's clock for a timeout is
     suspected."""
     group = Group(4, FAST)
     group.open_session()

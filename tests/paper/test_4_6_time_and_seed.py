@@ -1,4 +1,4 @@
-"""Non-determinism: agreed time and seed (OSDI'99 4.6, 6.2; architecture, section 3)."""
+"""Non-determinism: agreed time and seed (OSDI'99 4.6, 6.2; decisions)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_time_1_every_replica_executes_with_the_same_time_and_seed() -> None:
 
 
 def test_time_1_the_seed_follows_from_the_order_alone() -> None:
-    """Architecture, seed: "derived at execution from the previous seed, the sequence number and the batch digest, never
+    """Decisions, seed: "derived at execution from the previous seed, the sequence number and the batch digest, never
     proposed"."""
     tables = ReplicatedTables((), 4)
     tables.advance(5, 1, b"a" * 32)
@@ -82,7 +82,7 @@ def test_time_1_the_seed_follows_from_the_order_alone() -> None:
 
 
 def test_time_2_the_primary_orders_a_tick_when_the_service_waits_for_the_time() -> None:
-    """Architecture, time: "when a deadline of the service passes while no request arrives, the primary orders a
+    """Decisions, time: "when a deadline of the service passes while no request arrives, the primary orders a
     tick"."""
     group, services = clockworks()
     group.open_session()

@@ -1,4 +1,4 @@
-"""Durable votes (architecture, section 3): what is said is on disk first, and a restart contradicts nothing.
+"""Durable votes (decisions): what is said is on disk first, and a restart contradicts nothing.
 
 "Before a PRE-PREPARE, PREPARE, COMMIT, VIEW-CHANGE, NEW-VIEW, CHECKPOINT or REPLY leaves, the vote and every request
 body that it covers are on disk."
@@ -286,7 +286,7 @@ def test_disk_2_a_restarted_primary_repeats_the_proposal_that_it_had_kept() -> N
 
 
 def test_disk_3_a_replica_that_lost_its_votes_says_nothing() -> None:
-    """Architecture, lost votes: "such a replica sends no ordering or view-change message until its recovery point is
+    """Decisions, lost votes: "such a replica sends no ordering or view-change message until its recovery point is
     stable; until then it counts as one of the f" (B18)."""
     group, _ = eventful_life(SETTINGS)
     replica = Replica(3, group.configuration, group.restart(3, []).core.service, group.authenticators[3], (), True)

@@ -80,7 +80,7 @@ def test_stat_1_each_peer_is_answered_at_a_bounded_rate() -> None:
 
 
 def test_stat_1_own_votes_are_authenticated_anew_others_go_as_they_came() -> None:
-    """Architecture, forwarding: others' messages carry their own authentication; nobody can change them."""
+    """Decisions, forwarding: others' messages carry their own authentication; nobody can change them."""
     group = Group(4, SMALL)
     group.open_session()
     group.reaches = lambda sender, receiver, message: receiver != 3
@@ -215,7 +215,7 @@ def test_fetch_2_bodies_are_looked_at_while_some_are_missing() -> None:
 
 
 def test_fetch_2_a_missing_body_comes_from_any_peer_and_proves_itself() -> None:
-    """Architecture, bodies: "a backup that lacks one asks the primary at once, then others"; a wrong one is no body."""
+    """Decisions, bodies: "a backup that lacks one asks the primary at once, then others"; a wrong one is no body."""
     group = Group(4, SMALL)
     session = group.open_session()
     group.reaches = lambda sender, receiver, message: receiver != 3

@@ -1,4 +1,4 @@
-"""Fetching a checkpoint (facts 4.3 to 4.5; architecture, sections 3 and 6). See also
+"""Fetching a checkpoint (facts 4.3 to 4.5; decisions). See also
 `tests/core/test_state_transfer.py`."""
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def test_st_1_nothing_is_executed_and_no_timer_runs_meanwhile() -> None:
 
 
 def test_st_2_only_what_is_held_is_sent_and_it_is_pinned_for_a_while() -> None:
-    """Facts 4.3; architecture: "a checkpoint that a peer is fetching is pinned for a bounded time"."""
+    """Facts 4.3; decisions: "a checkpoint that a peer is fetching is pinned for a bounded time"."""
     group, session = far_behind()
     core = group.core(0)
     assert group.refusal(0, 2, FetchState(36, (), 2)) == "its checkpoint is not held here"

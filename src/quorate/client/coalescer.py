@@ -121,7 +121,7 @@ class Coalescer:
                 self._settle(lane, now)
 
     def link_changed(self, replica_id: int) -> None:
-        """The link to a replica was opened or lost: what waits for this primary goes to all (architecture 3)."""
+        """The link to a replica was opened or lost: what waits for this primary goes to all (decisions)."""
         if self._is_closed:
             return
         now = _now()

@@ -187,7 +187,7 @@ class Session:
             self._outstanding.votes[reply.replica] = Ballot(reply.outcome, reply.results)
 
     def primary_lost(self, now: int) -> None:
-        """The link to the believed primary is gone, or new: send to all at once (architecture, section 3)."""
+        """The link to the believed primary is gone, or new: send to all at once (decisions)."""
         if self._outstanding is not None:
             self._outstanding.deadline = now
 

@@ -1,4 +1,4 @@
-"""Fetching a checkpoint that others hold (facts 4.3, 4.4; architecture, sections 3 and 6).
+"""Fetching a checkpoint that others hold (facts 4.3, 4.4; decisions).
 
 A replica that its peers' history cannot help any more, or whose state differs from what f + 1 vouch for, fetches the
 newest checkpoint that a quorum vouches for. The root's digest is the trust anchor: every node of the tree is

@@ -19,7 +19,7 @@ ATTACHMENTS_MAX: Final = WINDOW_MAX
 
 
 class Envelope(Struct, frozen=True, array_like=True):
-    """A sealed message. The message's type says whether `authentication` is a signature, one MAC or a vector of MACs."""
+    """A sealed message. Its type says whether `authentication` is a signature, one MAC or a vector of MACs."""
 
     payload: bytes
     authentication: Annotated[bytes, Meta(max_length=2048)]

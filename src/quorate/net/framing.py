@@ -164,7 +164,7 @@ def frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
     """The size of the largest frame that a correct replica of this cluster sends.
 
     Every term is an upper bound of a message's encoding, so the largest legal NEW-VIEW, batch, request and reply fit
-    (architecture, section 3: limits). BATCHES, which may bring many batches, are the sender's to keep below it.
+    (decisions: limits). BATCHES, which may bring many batches, are the sender's to keep below it.
     """
     size = max(
         _new_view_bytes(configuration),

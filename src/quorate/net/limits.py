@@ -1,4 +1,4 @@
-"""What a connection may cost us, charged to it before any signature is checked (architecture, section 3; B20)."""
+"""What a connection may cost us, charged to it before any signature is checked (decisions; B20)."""
 
 from __future__ import annotations
 

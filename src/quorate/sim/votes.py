@@ -1,5 +1,5 @@
 """What correct replicas may say, after a crash too: no second vote, none in a view that was left, none before its disk
-has it (architecture, section 3: durable votes)."""
+has it (decisions: durable votes)."""
 
 from __future__ import annotations
 
