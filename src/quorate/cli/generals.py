@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from quorate.cli.output import console, print_json, say
+from quorate.cli.output import console, print_json, say, terminal_width
 from quorate.generals import (
     ATTACK,
     CHOICES,
@@ -275,7 +275,7 @@ def search(
 @click.option("--m", type=click.IntRange(min=1), default=1, show_default=True, help="How many traitors; n is 3m.")
 @_CHOICE
 @_JSON
-@_SVG
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw the three worlds, for a slide.")
 def impossibility(m: int, choice: str, as_json: bool, svg: Path | None) -> None:
     """Why 3m generals are too few for m traitors: three worlds that the loyal cannot tell apart.
 
@@ -356,7 +356,7 @@ def _print_sheet(sheet: Sheet) -> None:
         table.add_column(column, overflow="fold", justify="right" if column in sheet.numeric else "left")
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    console(terminal_width()).print(table)
     say()
 
 

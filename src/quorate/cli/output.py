@@ -6,20 +6,27 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH_MIN: Final = 132
+_WIDTH: Final = 132
+"""How wide a table may be that no terminal shows."""
+_GAP: Final = 2
+"""Between two columns."""
 
 
-def console() -> Console:
-    """Standard output. What is narrower than our tables breaks their lines; nothing is left out."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    return Console(width=max(width, _WIDTH_MIN), highlight=False, markup=False, emoji=False)
+def terminal_width() -> int | None:
+    """How many columns the terminal has; None when the output goes somewhere else."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def console(width: int | None = None) -> Console:
+    """Standard output, for tables of this width."""
+    return Console(width=width or _WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def own_name() -> str:
@@ -43,10 +50,34 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[str]], right: frozenset[str] = frozenset()) -> None:
-    """A table; the columns named in *right* hold numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    """A table; the columns named in *right* hold numbers.
+
+    A terminal that is too narrow gets several tables below one another, each with the first column: nothing is left
+    out, and no line is broken.
+    """
+    widths = [
+        max(len(line) for text in (title, *(row[place] for row in rows)) for line in text.split("\n"))
+        for place, title in enumerate(columns)
+    ]
+    for number, places in enumerate(split_columns(widths, terminal_width())):
+        if number:
+            say()
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for place in places:
+            justify: Literal["left", "right"] = "right" if columns[place] in right else "left"
+            table.add_column(columns[place], justify=justify, no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(row[place]) for place in places))
+        console(sum(widths) + _GAP * len(widths)).print(table)
+
+
+def split_columns(widths: list[int], room: int | None) -> list[list[int]]:
+    """Which columns stand in which table, so that each fits into *room*, if it can; the first column is in all."""
+    tables, taken = [[0]], widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if room is not None and taken + _GAP + width > room and len(tables[-1]) > 1:
+            tables.append([0])
+            taken = widths[0]
+        tables[-1].append(place)
+        taken += _GAP + width
+    return tables
