@@ -219,9 +219,14 @@ def renew_incarnation(cluster: ClusterFolder) -> ClusterFolder:
         if replaced != 1:
             raise ConfigurationError(f'{path}: one line has to say `incarnation = "…"`; {_COPY_REMEDY}')
         replacement = path.with_suffix(".toml.new")
-        replacement.unlink(missing_ok=True)
-        _write_new(replacement, text, stat.S_IMODE(path.stat().st_mode))
-        replacement.replace(path)
+        try:
+            replacement.unlink(missing_ok=True)
+            _write_new(replacement, text, stat.S_IMODE(path.stat().st_mode))
+            replacement.replace(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path} cannot be written: {error.strerror}; a new start of the cluster rewrites it in every folder"
+            ) from error
     return cluster._replace(configuration=msgspec.structs.replace(cluster.configuration, incarnation=incarnation))
 
 
@@ -269,7 +274,7 @@ def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
 def load_cluster(path: str | os.PathLike[str]) -> ClusterFolder:
     """A folder with all members of a cluster in it. Their configurations are equal, but for the incarnation."""
     directory = Path(path)
-    configuration = _load_configuration(directory / CLIENT_FOLDER)
+    _, configuration = load_client(directory / CLIENT_FOLDER)
     cluster = ClusterFolder(directory, configuration)
     for replica_id, folder in enumerate(cluster.replicas()):
         replica = load_replica(folder)
@@ -325,11 +330,22 @@ def _load_key(path: Path) -> KeyPair:
         raise ConfigurationError(f"{path}: {error}") from None
 
 
+def _remedy_for_missing(path: Path) -> str:
+    """A folder that holds other files of a member has lost one; what holds none is no member's folder."""
+    if path.name == KEY_FILE:
+        return "restore its copy: a key that is lost cannot be made again"
+    if path.name == REPLICA_FILE:
+        return "restore it: it says which replica this is"
+    if any((path.parent / name).exists() for name in (KEY_FILE, REPLICA_FILE)):
+        return "copy the file from another member: all have the same"
+    return "`quorate init` makes the folders of a cluster, `quorate up` makes them and starts it; then name that folder"
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist; `quorate init` makes the folders of a cluster") from None
+        raise ConfigurationError(f"{path} does not exist; {_remedy_for_missing(path)}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not text; restore its copy") from None
     except OSError as error:

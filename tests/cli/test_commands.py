@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import socket
 import stat
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from quorate.cli.bench import Load
+from quorate.cli.gateway import connects
 from quorate.cli.main import COMMANDS, cli
-from quorate.errors import InvariantViolation
+from quorate.errors import InvariantViolation, RequestFailed
 from quorate.folder import ClusterFolder, load_cluster
+from quorate.runtime.lifetime import hold_folder
 
 
 def quorate(*arguments: str) -> Result:
@@ -83,6 +89,9 @@ def test_init_makes_the_folders_and_says_what_to_do(tmp_path: Path) -> None:
         (["--host", "a", "--host", "b"], "--host was given 2 times: give it once, or once for each of 4"),
         (["--port-base", "65533"], "--port-base 65533 leaves no 4 ports: choose 1 to 65532"),
         (["--service", "nonsense"], "there is no service 'nonsense'"),
+        (["--service", ":Mine"], "there is no service ':Mine'"),
+        (["--host", ""], "--host '': expected a machine's name or address"),
+        (["--host", "two words"], "--host 'two words': expected a machine's name or address"),
     ],
 )
 def test_init_refuses_what_cannot_be(tmp_path: Path, options: list[str], message: str) -> None:
@@ -129,6 +138,115 @@ def test_up_makes_nothing_for_a_service_that_is_none(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_up_says_where_a_folder_that_holds_no_cluster_goes_wrong(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+
+    result = quorate("up", "--dir", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert "is not empty, and no cluster's folder; choose another --dir" in result.output
+
+
+def test_up_says_that_the_cluster_runs_before_it_looks_at_ports(cluster_folder: ClusterFolder) -> None:
+    with hold_folder(cluster_folder.path), socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = quorate("up", "--dir", str(cluster_folder.path), "--redis", address)
+
+    assert result.exit_code == 2
+    assert f"{cluster_folder.path} runs already (pid " in result.output
+
+
+def test_up_starts_nothing_without_the_clients_key(cluster_folder: ClusterFolder) -> None:
+    (cluster_folder.client() / "private.key").unlink()
+
+    result = quorate("up", "--dir", str(cluster_folder.path), "--no-redis")
+
+    assert result.exit_code == 2
+    assert "private.key does not exist; restore its copy" in result.output
+    assert "all processes have stopped" not in result.output
+
+
+def test_up_starts_nothing_for_a_service_that_cannot_be_loaded(cluster_folder: ClusterFolder) -> None:
+    for path in cluster_folder.path.glob("*/cluster.toml"):
+        path.write_text(path.read_text().replace('service = "redis"', 'service = "no_such_module_of_ours:Mine"'))
+
+    result = quorate("up", "--dir", str(cluster_folder.path))
+
+    assert result.exit_code == 2
+    assert "cluster.toml: service 'no_such_module_of_ours:Mine': No module named" in result.output
+
+
+def test_up_sends_a_cluster_of_several_machines_to_quorate_replica(tmp_path: Path) -> None:
+    directory = str(tmp_path / "c")
+    quorate("init", directory, "--host", "192.0.2.1")
+
+    result = quorate("up", "--dir", directory, "--no-redis")
+
+    assert result.exit_code == 2
+    assert "replica 0 cannot listen on 192.0.2.1:7100: Cannot assign requested address" in result.output
+    assert "start `quorate replica`" in result.output
+
+
+def test_a_port_of_another_machine_is_no_remedy_for_one_of_its_ports(tmp_path: Path) -> None:
+    result = quorate("up", "--dir", str(tmp_path / "c"), "--redis", "192.0.2.1:6379")
+
+    assert result.exit_code == 2
+    assert "name another, for example --redis 127.0.0.1:6379" in result.output
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize("command", [["status", "-"], ["invoke", "-", "GET"], ["gateway", "redis", "-"]], ids=" ".join)
+def test_a_time_is_a_positive_number_of_seconds(command: list[str], value: str) -> None:
+    result = quorate(*command[:-1], f"--timeout={value}", command[-1])
+
+    assert result.exit_code == 2
+    assert "'--timeout'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [("GET 'a", "No closing quotation; quote it as in a shell"), (" ", "--operation is empty")],
+)
+def test_bench_refuses_what_is_no_operation(cluster_folder: ClusterFolder, operation: str, message: str) -> None:
+    result = quorate("bench", str(cluster_folder.path), "--operation", operation)
+
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_bench_measures_no_refusals() -> None:
+    class Refusing:
+        configuration = SimpleNamespace(service="redis")
+
+        async def invoke(self, operation: bytes, timeout: float) -> bytes:
+            return b"-ERR unknown command\r\n"
+
+    load = Load(Refusing(), itertools.repeat(b"operation"))  # type: ignore[arg-type]
+
+    with pytest.raises(RequestFailed, match=r"the operation is refused: \(error\) ERR unknown command"):
+        asyncio.run(load.run(2, 0.1, lambda elapsed, count: None))
+
+
+def test_a_gateway_that_is_stopped_while_it_connects_stops_at_once() -> None:
+    class Unreachable:
+        async def wait_connected(self) -> None:
+            await asyncio.sleep(60)
+
+    async def stopped() -> bool:
+        is_over = asyncio.Event()
+        asyncio.get_running_loop().call_soon(is_over.set)
+        return await asyncio.wait_for(connects(Unreachable(), is_over), 5)  # type: ignore[arg-type]
+
+    assert asyncio.run(stopped()) is False
+
+
+def test_one_seed_and_many_contradict_each_other() -> None:
+    result = quorate("sim", "--seed", "1", "--seeds", "0:2")
+
+    assert result.exit_code == 2
+    assert "give one of them" in result.output
 
 
 def test_a_defect_stops_a_replica_with_its_own_exit_code(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quorate.cli.health import NoAnswer, assess, describe_cluster
+from quorate.cli.health import NoAnswer, assess, describe_cluster, entered_view
 from quorate.folder import ClusterFolder
 
 SILENT = NoAnswer("connection refused")
@@ -82,4 +82,12 @@ def test_the_view_is_one_that_a_correct_replica_vouches_for(
 def test_how_much_more_may_fail_is_said_in_words() -> None:
     assert describe_cluster(1, 4, 1) == "n=4 f=1; 1 more may fail before it stops"
     assert describe_cluster(0, 4, 1) == "n=4 f=1; it works, but stops if one more fails"
-    assert describe_cluster(-1, 4, 1) == "n=4 f=1; it has stopped: 1 more must come back before it goes on"
+    assert describe_cluster(-1, 4, 1) == "n=4 f=1; it has stopped: it needs 3 replicas that work, and has 2"
+
+
+def test_a_view_that_is_only_asked_for_is_not_entered(cluster_folder: ClusterFolder) -> None:
+    asked = assess(cluster_folder.configuration, [SILENT, SILENT, answer(1, "view-change"), answer(1, "view-change")])
+    entered = assess(cluster_folder.configuration, [SILENT, answer(1), answer(1), answer(2, "view-change")])
+
+    assert (asked["view"], entered_view(asked)) == (1, None)
+    assert entered_view(entered) == 1

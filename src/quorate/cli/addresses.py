@@ -11,6 +11,9 @@ from typing import Final
 from quorate.errors import ConfigurationError
 
 LOOPBACK: Final = "127.0.0.1"
+PORT_MAX: Final = 65535
+TAKEN: Final = "it is taken by another program"
+"""What `why_not_free` says of a port that somebody listens on."""
 _LOW: Final = 20_000
 _HIGH: Final = 32_000
 """Below the range that the system takes the ports of outgoing connections from, so that they are free next time too."""
@@ -40,7 +43,7 @@ def why_not_free(host: str, port: int) -> str | None:
             probe.bind(address)
             probe.listen(1)
         except OSError as error:
-            return "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error.strerror)
+            return TAKEN if error.errno == errno.EADDRINUSE else str(error.strerror)
     return None
 
 
@@ -48,6 +51,6 @@ def parse_address(text: str, option: str) -> tuple[str, int]:
     """HOST:PORT, as an option gives it; an IPv6 address stands in brackets."""
     host, separator, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not separator or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+    if not separator or not host or not port.isdecimal() or not 1 <= int(port) <= PORT_MAX:
         raise ConfigurationError(f"{option} {text}: expected HOST:PORT, for example {LOOPBACK}:6379")
     return host, int(port)

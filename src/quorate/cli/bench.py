@@ -16,10 +16,12 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from quorate.cli.operations import REDIS, encode_words, redis_operation
+from quorate.cli.operations import REDIS, encode_words, has_failed, redis_operation, result_for_people
+from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, say
 from quorate.client.aio import AsyncClient, connect
-from quorate.errors import ConfigurationError
+from quorate.client.waiting import ClientLimits
+from quorate.errors import ConfigurationError, RequestFailed
 from quorate.folder import load_client
 
 KEYS: Final = 10_000
@@ -35,6 +37,7 @@ class Load:
 
     def __init__(self, client: AsyncClient, operations: Iterator[bytes]) -> None:
         self._client = client
+        self._service = client.configuration.service
         self._operations = operations
         self._is_measuring = False
         self._is_over = False
@@ -63,7 +66,9 @@ class Load:
         while not self._is_over:
             operation = next(self._operations)
             began = time.perf_counter()
-            await self._client.invoke(operation, _ANSWER_SECONDS)
+            result = await self._client.invoke(operation, _ANSWER_SECONDS)
+            if has_failed(self._service, result):
+                raise RequestFailed(f"the operation is refused: {result_for_people(self._service, result)}")
             if self._is_measuring:
                 self.latencies.append(time.perf_counter() - began)
 
@@ -77,8 +82,14 @@ async def _sleep_or_fail(seconds: float, workers: Sequence[asyncio.Task[None]]) 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("quorate-data"))
-@click.option("--clients", default=64, show_default=True, type=click.IntRange(1), help="Operations in flight at once.")
-@click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(min=0.1), help="How long to measure.")
+@click.option(
+    "--clients",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1, ClientLimits().waiting_operations_max),
+    help="Operations in flight at once.",
+)
+@click.option("--seconds", default=5.0, show_default=True, type=Seconds(0.1), help="How long to measure.")
 @click.option("--operation", help=f"What to repeat.  [default for redis: SET of {VALUE_BYTES} bytes to {KEYS} keys]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 def bench(directory: Path, clients: int, seconds: float, operation: str | None, as_json: bool) -> None:
@@ -105,11 +116,22 @@ def bench(directory: Path, clients: int, seconds: float, operation: str | None, 
 
 def _operations(service: str, operation: str | None) -> Iterator[bytes]:
     if operation is not None:
-        return itertools.repeat(encode_words(service, shlex.split(operation)))
+        return itertools.repeat(encode_words(service, _words(operation)))
     if service != REDIS:
         raise ConfigurationError(f"the cluster replicates {service}: name what to repeat, with --operation")
     value = b"x" * VALUE_BYTES
     return itertools.cycle([redis_operation([b"SET", b"key:%06d" % number, value]) for number in range(KEYS)])
+
+
+def _words(operation: str) -> list[str]:
+    """The words of --operation, quoted as in a shell."""
+    try:
+        words = shlex.split(operation)
+    except ValueError as error:
+        raise ConfigurationError(f"--operation {operation}: {error}; quote it as in a shell") from None
+    if not words:
+        raise ConfigurationError("--operation is empty: name what to repeat, for example --operation 'INCR hits'")
+    return words
 
 
 async def _measure(

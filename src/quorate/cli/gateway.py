@@ -13,7 +13,9 @@ import uvloop
 
 import quorate
 from quorate.cli.addresses import LOOPBACK, parse_address
+from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, say
+from quorate.client.aio import AsyncClient
 from quorate.config import ClusterConfiguration
 from quorate.errors import ConfigurationError
 from quorate.folder import load_client
@@ -40,7 +42,7 @@ def gateway() -> None:
     "--timeout",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     help="Seconds that a command may wait for the cluster before its client gets an error.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as JSON.")
@@ -92,12 +94,27 @@ async def _serve(client_dir: Path, host: str, port: int, limits: GatewayLimits, 
     async with quorate.connect(client_dir, wait_seconds=0) as client:
         server = await serve_redis(client, host, port, limits=limits)
         try:
-            await client.wait_connected()
-            _announce(server, as_json)
-            await is_over.wait()
+            if await connects(client, is_over):
+                _announce(server, as_json)
+                await is_over.wait()
         finally:
             server.close()
             await server.wait_closed()
+
+
+async def connects(client: AsyncClient, is_over: asyncio.Event) -> bool:
+    """Wait for the cluster, but for no longer than until a signal comes."""
+    connecting = asyncio.create_task(client.wait_connected())
+    stopping = asyncio.create_task(is_over.wait())
+    try:
+        await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            return False
+        connecting.result()
+        return True
+    finally:
+        connecting.cancel()
+        stopping.cancel()
 
 
 def _announce(server: RespServer, as_json: bool) -> None:

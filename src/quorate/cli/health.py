@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import Quorums, quorums_of
@@ -85,6 +85,12 @@ def _view_of_cluster(quorums: Quorums, replicas: Sequence[Mapping[str, object]])
     return views[quorums.weak - 1] if len(views) >= quorums.weak else None
 
 
+def entered_view(report: Mapping[str, Any]) -> int | None:
+    """The cluster's view, but for replicas that only ask for one: its primary has been elected."""
+    settled = [replica for replica in report["replicas"] if replica["status"] == NORMAL]
+    return _view_of_cluster(quorums_of(report["n"]), settled)
+
+
 def describe_cluster(faults_left: int, n: int, f: int) -> str:
     """One line: how much more may fail."""
     group = f"n={n} f={f}"
@@ -92,4 +98,5 @@ def describe_cluster(faults_left: int, n: int, f: int) -> str:
         return f"{group}; {faults_left} more may fail before it stops"
     if faults_left == 0:
         return f"{group}; it works, but stops if one more fails"
-    return f"{group}; it has stopped: {-faults_left} more must come back before it goes on"
+    quorum = quorums_of(n).quorum
+    return f"{group}; it has stopped: it needs {quorum} replicas that work, and has {quorum + faults_left}"

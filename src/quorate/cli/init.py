@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import click
 
+from quorate.cli.addresses import PORT_MAX
 from quorate.cli.output import say
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
@@ -14,8 +15,6 @@ from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster
 from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.services import load_service
-
-PORT_MAX: Final = 65535
 
 
 @click.command()
@@ -85,6 +84,9 @@ def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[
         raise ConfigurationError(
             f"--port-base {port_base} leaves no {replicas} ports: choose 1 to {PORT_MAX - replicas + 1}"
         )
+    for host in hosts:
+        if not host or any(character.isspace() for character in host):
+            raise ConfigurationError(f"--host {host!r}: expected a machine's name or address, for example 10.0.0.1")
     each = hosts * replicas if len(hosts) == 1 else hosts
     return [(host, port_base + replica_id) for replica_id, host in enumerate(each)]
 
@@ -92,9 +94,10 @@ def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[
 def describe_group(replicas: int) -> str:
     """n and f, in words."""
     faults = quorums_of(replicas).faults
+    counted, verb = ("1 replica", "tolerates") if replicas == 1 else (f"{replicas} replicas", "tolerate")
     if faults == 0:
-        return f"{replicas} replicas, which tolerate no faults: four tolerate one"
-    return f"{replicas} replicas, of which {faults} may crash or lie"
+        return f"{counted}, which {verb} no faults: four tolerate one"
+    return f"{counted}, of which {faults} may crash or lie"
 
 
 def _explain(cluster: ClusterFolder) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from quorate.cli.operations import encode_words, has_failed, result_for_people, result_for_programs
+from quorate.cli.options import Seconds
 from quorate.client.aio import connect
 from quorate.folder import load_client
 
@@ -18,7 +19,13 @@ REFUSED = 1
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("operation", nargs=-1, required=True)
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for an answer that can be believed.")
+@click.option(
+    "--timeout",
+    default=10.0,
+    show_default=True,
+    type=Seconds(),
+    help="Seconds to wait for an answer that can be believed.",
+)
 def invoke(folder: Path, operation: tuple[str, ...], timeout: float) -> None:
     """Have the cluster execute OPERATION once, as the client of FOLDER.
 
@@ -28,8 +35,8 @@ def invoke(folder: Path, operation: tuple[str, ...], timeout: float) -> None:
     \b
     Example:  quorate invoke quorate-data/client -- SET greeting hello
 
-    Exit codes: 0 executed; 1 the service answered with an error, or no answer came in time; 2 FOLDER is no
-    client's folder.
+    Exit codes: 0 executed; 1 Redis answered with an error, the service failed, or no answer came in time; 2 FOLDER
+    is no client's folder.
     """
     _, configuration = load_client(folder)
     service = configuration.service

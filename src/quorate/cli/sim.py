@@ -63,8 +63,7 @@ def sim(
         _run_one(campaign.plan(seed), trace, as_json, campaign.command(seed))
     if jobs < 1:
         raise ConfigurationError(f"--jobs {jobs}: at least one seed is run at a time")
-    chosen = range(seed, seed + 1) if seed is not None else _parse_seeds(seeds or "0:100")
-    totals = _run_many(chosen, campaign, jobs, as_json)
+    totals = _run_many(_choose_seeds(seeds, seed), campaign, jobs, as_json)
     if as_json:
         print_json(_as_document(totals))
     else:
@@ -72,6 +71,14 @@ def sim(
     if totals.failed and shrunk_file is not None:
         _write_shrunk(totals.failed[0], Path(shrunk_file))
     sys.exit(1 if totals.failed else 0)
+
+
+def _choose_seeds(seeds: str | None, seed: int | None) -> range:
+    if seed is None:
+        return _parse_seeds(seeds or "0:100")
+    if seeds is not None:
+        raise ConfigurationError("--seed is one seed and --seeds are many: give one of them")
+    return range(seed, seed + 1)
 
 
 def _parse_seeds(text: str) -> range:

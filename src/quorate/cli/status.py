@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from quorate.cli.health import UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
+from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, print_table, say
 from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
@@ -33,13 +34,15 @@ _COLUMNS: Final = {
     "view_changes": "view\nchanges",
 }
 _TEXTS: Final = frozenset({"address", "reachable", "role", "status", "state_digest"})
-_DIGEST_SHOWN: Final = 12
+_DIGEST_SHOWN: Final = 8
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("quorate-data"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
-@click.option("--timeout", default=2.0, show_default=True, help="Seconds to wait for each replica's answer.")
+@click.option(
+    "--timeout", default=2.0, show_default=True, type=Seconds(), help="Seconds to wait for each replica's answer."
+)
 def status(directory: Path, as_json: bool, timeout: float) -> None:
     """Ask every replica of the cluster in DIRECTORY how it is: each answers for itself.
 

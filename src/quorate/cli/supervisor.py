@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from quorate.cli.health import NORMAL, Answer, NoAnswer, assess
+from quorate.cli.health import NORMAL, Answer, NoAnswer, assess, entered_view
 from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
@@ -149,7 +149,8 @@ class Supervisor:
             say(f'  python -c "{snippet}"    # after: pip install redis')
         say(f"  {command} status {directory}")
         say(f"  {command} bench {directory}")
-        say(f"  kill -9 {self._pid(0)}    # replica 0, the primary: the others elect a new one and go on")
+        if self._quorums.faults:
+            say(f"  kill -9 {self._pid(0)}    # replica 0, the primary: the others elect a new one and go on")
         say("Ctrl-C stops everything.")
 
     # ------------------------------------------------------------------------------------------- watching
@@ -161,8 +162,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             report = assess(configuration, await ask_all(client, configuration.replica_count, _ANSWER_SECONDS))
-            now = report["view"]
-            if isinstance(now, int) and now > view:
+            now = entered_view(report)
+            if now is not None and now > view:
                 view = now
                 say(f"view {view}: replica {primary_of(view, configuration.replica_count)} is the primary")
 

@@ -11,12 +11,22 @@ from typing import Final, NamedTuple
 import click
 import uvloop
 
-from quorate.cli.addresses import LOOPBACK, free_ports, parse_address, why_not_free
+from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_address, why_not_free
+from quorate.cli.init import describe_group
 from quorate.cli.output import say
 from quorate.cli.supervisor import REPLICA_COMMAND, Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
+from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
-from quorate.folder import ClusterFolder, create_cluster, load_cluster, load_replica, renew_incarnation
+from quorate.folder import (
+    CLIENT_FOLDER,
+    CLUSTER_FILE,
+    ClusterFolder,
+    create_cluster,
+    load_cluster,
+    load_replica,
+    renew_incarnation,
+)
 from quorate.lab.members import is_laboratory, make_laboratory
 from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.lifetime import forget_start, has_started, hold_folder, is_running
@@ -94,11 +104,25 @@ def up(
 
 def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
     """The cluster of *directory*, if there is one."""
-    if not directory.is_dir() or not any(directory.iterdir()):
-        return None
+    try:
+        if not directory.is_dir() or not any(directory.iterdir()):
+            return None
+    except OSError as error:
+        raise ConfigurationError(f"{directory} cannot be read: {error.strerror}; choose another --dir") from error
+    if not any((directory / name).exists() for name in (CLIENT_FOLDER, "replica-0")):
+        raise ConfigurationError(f"{directory} is not empty, and no cluster's folder; choose another --dir")
     cluster = load_cluster(directory)
     _compare(directory, cluster.configuration, wanted)
+    with hold_folder(directory):  # where it runs already, that says more than a taken port
+        _load_service_of(cluster)
     return cluster
+
+
+def _load_service_of(cluster: ClusterFolder) -> None:
+    try:
+        load_service(cluster.configuration.service)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{cluster.client() / CLUSTER_FILE}: {error}") from error
 
 
 def _make_cluster(directory: Path, replicas: int, service: str, lab: bool) -> ClusterFolder:
@@ -106,6 +130,8 @@ def _make_cluster(directory: Path, replicas: int, service: str, lab: bool) -> Cl
     load_service(service)
     cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, Settings())
     say(f"made {directory}: keys and addresses of {replicas} replicas and a client")
+    if not quorums_of(replicas).faults:
+        say(f"it has {describe_group(replicas)}")
     return make_laboratory(cluster) if lab else cluster
 
 
@@ -131,7 +157,8 @@ def _gateway(redis: str) -> Gateway:
     host, port = parse_address(redis, "--redis")
     reason = why_not_free(host, port)
     if reason is not None:
-        raise ConfigurationError(f"--redis {redis}: {reason}; name another, for example --redis {host}:{port + 1}")
+        other = f"{host}:{port % PORT_MAX + 1}" if reason == TAKEN else f"{LOOPBACK}:{port}"
+        raise ConfigurationError(f"--redis {redis}: {reason}; name another, for example --redis {other}")
     return Gateway(host, port)
 
 
@@ -144,9 +171,13 @@ def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
             )
         reason = why_not_free(member.host, member.port)
         if reason is not None:
+            remedy = (
+                "free it, or have a new cluster made with another --dir"
+                if reason == TAKEN
+                else "on the machine that has this address, start `quorate replica` with the replica's folder"
+            )
             raise ConfigurationError(
-                f"replica {replica_id} cannot listen on {member.host}:{member.port}: {reason}; "
-                f"free it, or have a new cluster made with another --dir"
+                f"replica {replica_id} cannot listen on {member.host}:{member.port}: {reason}; {remedy}"
             )
     if fresh:
         say(f"starting {cluster.path} empty: --fresh asks for it")

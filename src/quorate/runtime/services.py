@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import Final, cast
 
 from quorate.core.ports import Service
@@ -14,13 +15,16 @@ BUILT_IN: Final = {
     "redis": "quorate.services.redis:RedisService",
     "counter": "quorate.services.counter:CounterService",
 }
-_METHODS: Final = ("execute", "query", "checkpoint", "release", "fetch", "install", "tick", "next_deadline")
+_METHODS: Final = (
+    *("execute", "query", "checkpoint", "digest", "release"),
+    *("fetch", "install", "tick", "next_deadline"),
+)
 
 
 def load_service(name: str) -> Service:
     """A new service, empty: a built-in one, or `module:Class`, looked for in the current folder too."""
     module_name, separator, class_name = BUILT_IN.get(name, name).partition(":")
-    if not separator:
+    if not separator or not module_name or not class_name:
         known = ", ".join(sorted(BUILT_IN))
         raise ConfigurationError(f"there is no service {name!r}; known are {known} and your own, as module:Class")
     if name not in BUILT_IN and os.getcwd() not in sys.path:
@@ -35,6 +39,12 @@ def load_service(name: str) -> Service:
     except (AttributeError, TypeError) as error:
         raise ConfigurationError(
             f"service {name!r}: {error}; name a class that is made without arguments, as module:Class"
+        ) from error
+    except Exception as error:  # whatever its module or its constructor raises, a SyntaxError too
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"
+        raise ConfigurationError(
+            f"service {name!r} cannot be made: {type(error).__name__}: {error}{where}; mend it"
         ) from error
     missing = [method for method in _METHODS if not callable(getattr(service, method, None))]
     if missing:
