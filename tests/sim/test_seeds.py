@@ -17,7 +17,7 @@ def survives(seed: int, profile: str, replicas: int) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_four_replicas(profile: str, seed: int) -> None:
     survives(seed, profile, 4)
 
