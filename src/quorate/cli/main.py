@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "lab-replica": _Command("quorate.lab.replica:lab_replica", "Run one replica of a laboratory."),
     "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
     "twins": _Command("quorate.cli.twins:twins", "Run replicas twice under one identity, divided in every way."),
+    "explore": _Command("quorate.cli.explore:explore", "Explore small worlds of the protocol exhaustively."),
     "generals": _Command("quorate.cli.generals:generals", "The Byzantine Generals: OM(m) and SM(m)."),
 }
 
