@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up test lint bench clean
+.PHONY: help up test lint bench campaign clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-for-development  ## Lint, format and types.
 
 bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside its peers; ARGS goes to the benchmark.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+campaign: $(VENV)/.installed-for-development  ## Ten minutes of simulated worlds; goes on where the last one ended; report in build/campaign.
+	$(BIN)/quorate campaign --seconds 600 --output build/campaign --mix $(ARGS)
 
 clean:  ## Remove the virtual environment and what tools have cached. Clusters' folders stay.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

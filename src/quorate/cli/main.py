@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "attack": _Command("quorate.cli.attack:attack", "Turn replicas of a running laboratory into traitors, and judge."),
     "lab-replica": _Command("quorate.lab.replica:lab_replica", "Run one replica of a laboratory."),
     "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
+    "campaign": _Command("quorate.cli.campaign:campaign", "Run very many simulated worlds, and make a report."),
     "twins": _Command("quorate.cli.twins:twins", "Run replicas twice under one identity, divided in every way."),
     "explore": _Command("quorate.cli.explore:explore", "Explore small worlds of the protocol exhaustively."),
     "generals": _Command("quorate.cli.generals:generals", "The Byzantine Generals: OM(m) and SM(m)."),
