@@ -66,33 +66,16 @@ MakeBehaviour = Callable[["ReplicaNode", Iterable[Record], bool], Behaviour]
 """A process is started: its node, what its disk holds, and whether its votes are lost."""
 
 
-class StoredService(RegisterService):
-    """Registers whose checkpoints go to the replica's disk."""
-
-    def __init__(self, disk: Disk) -> None:
-        super().__init__()
-        self._disk = disk
-
-    def checkpoint(self, sequence_number: int) -> bytes:
-        """Freeze the contents, for the disk too."""
-        digest = super().checkpoint(sequence_number)
-        self._disk.stage(sequence_number, leaves_of(self, sequence_number, digest))
-        return digest
-
-    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
-        """Take over a peer's state, for the disk too."""
-        super().install(sequence_number, leaves)
-        self._disk.stage(sequence_number, leaves_of(self, sequence_number, self.digest_of(sequence_number)))
-
-
-class Witness(StoredService):
-    """The service of a correct replica, which tells the judge what it is told to execute."""
+class Witness(RegisterService):
+    """The service of a correct replica: its checkpoints go to the disk, and the judge hears what it is told to do."""
 
     def __init__(self, disk: Disk, replica: int, judge: Judge) -> None:
-        super().__init__(disk)
+        super().__init__()
+        self._disk = disk
         self._replica = replica
         self._judge = judge
         self._position = (0, 0)
+        """The sequence number that was executed last, and the index of the operation in its batch."""
         self._changes: set[tuple[bytes, bytes]] = set()
 
     def execute(self, operation: bytes, context: Context) -> bytes:
@@ -107,6 +90,17 @@ class Witness(StoredService):
                 self._judge.see_operation_twice(self._replica, operation, context.sequence_number)
             self._changes.add((context.client, operation))
         return result
+
+    def checkpoint(self, sequence_number: int) -> bytes:
+        """Freeze the contents, for the disk too."""
+        digest = super().checkpoint(sequence_number)
+        self._disk.stage(sequence_number, leaves_of(self, sequence_number, digest))
+        return digest
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Take over a peer's state, for the disk too."""
+        super().install(sequence_number, leaves)
+        self._disk.stage(sequence_number, leaves_of(self, sequence_number, self.digest_of(sequence_number)))
 
 
 class ReplicaNode:
@@ -130,7 +124,7 @@ class ReplicaNode:
         self.crash_after: int | None = None
         """The process dies after this many more effects."""
         self.clock = Clock(clock)
-        self.service: StoredService
+        self.service: Witness
         self.behaviour: Behaviour | None = None
         self.incarnation = 0
         self.unauthentic = 0
@@ -157,13 +151,16 @@ class ReplicaNode:
     def start(self) -> None:
         """The process starts, from what its disk holds."""
         self.incarnation += 1
-        correct = self.is_correct
-        self.service = Witness(self._disk, self.address, self._judge) if correct else StoredService(self._disk)
-        self._disk.restore(self.service)
-        self.behaviour = self._make(self, self._disk.records(), self.has_lost_votes)
-        self._judge.see_start(self.address)
         self._world.tell(self.address, "starts" if self.incarnation == 1 else "starts again")
-        self._plan_turn()
+        self._judge.see_start(self.address)
+        self.service = Witness(self._disk, self.address, self._judge)
+        try:
+            self._disk.restore(self.service)
+            self.behaviour = self._make(self, self._disk.records(), self.has_lost_votes)
+        except Exception as error:  # noqa: BLE001 - as in a turn
+            self._stop(error)
+        else:
+            self._plan_turn()
 
     def crash(self) -> None:
         """The process dies; what it did not persist is gone."""
