@@ -145,10 +145,13 @@ async def _run_matrix(attacks: Sequence[Attack], terms: Terms) -> list[Verdict]:
         namespaces.set_up(REPLICAS)
     verdicts = []
     for number, one in enumerate(attacks, start=1):
-        if one.in_namespaces and not terms.inside_namespaces:
-            verdict = await _run_in_namespaces(one, terms)
-        else:
-            verdict = await _run_on_own_cluster(one, terms)
+        run = _run_in_namespaces if one.in_namespaces and not terms.inside_namespaces else _run_on_own_cluster
+        try:
+            verdict = await run(one, terms)
+        except QuorateError as error:  # no cluster, or no workload: the other attacks are run all the same
+            verdict = Verdict(
+                attack=one.name, kind=one.kind.value, row=one.row, available=False, problems=(str(error),)
+            )
         verdicts.append(verdict)
         if not terms.inside_namespaces:
             click.echo(f"{number} of {len(attacks)}: {one.name}: {_summary(verdict)}", err=True)
@@ -190,26 +193,41 @@ async def _own_cluster(directory: Path, in_namespaces: bool) -> AsyncIterator[La
         addresses = [(LOOPBACK, port) for port in free_ports(REPLICAS)]
     cluster = make_laboratory(create_cluster(directory, addresses, REGISTER_SERVICE, SETTINGS))
     children = Children()
+    ended: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+
+    def note(child: Child) -> None:
+        if not ended.done():  # an attack may kill one later: the verdict says whether it should not have ended
+            ended.set_result(child)
+
     try:
         for replica, folder in enumerate(cluster.replicas()):
             arguments = ["lab-replica", str(folder), "--log-level", "error"]
             inside = namespaces.inside(replica) if in_namespaces else ()
-            await children.start(f"replica {replica}", arguments, _ended, inside)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await _await_start(cluster.client())
-        except TimeoutError:
-            raise QuorateError(f"the cluster did not come up in {_START_SECONDS:.0f} seconds") from None
+            await children.start(f"replica {replica}", arguments, note, inside)
+        await _await_start(cluster.client(), ended)
         yield load_laboratory(directory)
     finally:
         await children.stop()
 
 
-def _ended(child: Child) -> None:
-    """It may have been killed: the verdict says whether it should not have."""
+async def _await_start(client_folder: Path, ended: asyncio.Future[Child]) -> None:
+    """Wait until the cluster is up. Raises QuorateError when it does not come up."""
+    starting = asyncio.create_task(_until_up(client_folder))
+    either: set[asyncio.Future[Any]] = {starting, ended}
+    try:
+        await asyncio.wait(either, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            child = ended.result()
+            raise QuorateError(f"{child.name} ended while the cluster started ({child.how_it_ended()})")
+        if not starting.done():
+            raise QuorateError(f"the cluster did not come up in {_START_SECONDS:.0f} seconds")
+        starting.result()
+    finally:
+        starting.cancel()
+        await asyncio.wait([starting])
 
 
-async def _await_start(client_folder: Path) -> None:
+async def _until_up(client_folder: Path) -> None:
     """Until every replica answers and is connected to all others."""
     async with connect(client_folder, wait_seconds=0) as client:
         while True:
