@@ -97,7 +97,7 @@ def test_a_weakened_rule_is_found(
     assert story.is_real
 
 
-@pytest.mark.parametrize("traitors", [(0, 1), (0, 3), (1, 2), (2, 3)])
+@pytest.mark.parametrize("traitors", [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)])
 def test_two_traitors_of_four_break_safety(traitors: tuple[int, ...]) -> None:
     story = tell(Bounds(traitors=traitors), LIMITS)
 
