@@ -297,6 +297,8 @@ def _load(path: Path, kind: type[_Loaded], remedy: str) -> _Loaded:
         content: dict[str, Any] = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}; {remedy}") from None
+    except (RecursionError, ValueError) as error:  # lists in lists without end, a number of thousands of digits
+        raise ConfigurationError(f"{path} cannot be read: {error}; {remedy}") from None
     written = content.get("format")
     if isinstance(written, int) and written > FORMAT:
         raise ConfigurationError(
