@@ -8,10 +8,10 @@ ARGS ?=
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up test lint bench campaign clean
+.PHONY: help up test lint bench campaign fuzz clean
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 up: $(VENV)/.installed  ## Start a cluster and a Redis gateway; make up ARGS="--replicas 7" passes options to `quorate up`.
 	@exec $(BIN)/quorate up $(ARGS)
@@ -29,6 +29,10 @@ bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside 
 
 campaign: $(VENV)/.installed-for-development  ## Ten minutes of simulated worlds; goes on where the last one ended; report in build/campaign.
 	$(BIN)/quorate campaign --seconds 600 --output build/campaign --mix $(ARGS)
+
+fuzz: $(VENV)/.installed-for-development  ## Ten minutes of bytes that nobody meant, for all that reads some; ARGS="--seconds 60 replica" chooses.
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || true
+	cd tests && ../$(BIN)/python -m fuzz.run $(ARGS)
 
 clean:  ## Remove the virtual environment and what tools have cached. Clusters' folders stay.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -72,11 +72,12 @@ def campaign(
     """Run very many simulated worlds, spread over cores or machines, and make a report of them.
 
     What is done is kept: stopped by Ctrl-C, by --seconds or by a power cut, the same command goes on where it was.
-    Exit code 1: a rule was broken.
 
     \b
     Example:  quorate campaign --seeds 0:20000
               quorate campaign --seeds 0:1000000 --scheduler tcp://10.0.0.1:8786
+
+    Exit codes: 0 every rule held; 1 one was broken, and the seeds are named; 2 the command line is wrong.
     """
     if scheduler is not None and jobs is not None:
         raise ConfigurationError("--jobs is for this machine: a --scheduler has its own workers")

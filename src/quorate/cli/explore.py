@@ -31,12 +31,14 @@ def explore(
 
     Within the bounds every message may be late, lost or repeated, every timer may expire at any time, and the traitor
     may send anything that its keys allow. 'No state is left' means that no interleaving breaks safety there.
-    Two requests make too many states: give a --depth. See docs/SMALL-WORLDS.md. Exit code 1: a rule was broken.
+    Two requests make too many states: give a --depth. See docs/SMALL-WORLDS.md.
 
     \b
     Example:  quorate explore --requests 1 --views 2
               quorate explore --requests 2 --depth 5
               quorate explore --traitors 0,3
+
+    Exit codes: 0 every rule held; 1 one was broken, and the steps to it are told; 2 the command line is wrong.
     """
     worlds = [Bounds(requests, views, group) for group in _groups(traitors, views)]
     for bounds in worlds:

@@ -47,11 +47,13 @@ def sim(
     """Run whole clusters in simulated, hostile worlds and judge what they do.
 
     Each seed is a world of its own: network, clocks, crashes, traitors and clients all follow from it. First anything
-    may happen; then all but the traitors heals, and every request has to be answered. Exit code 1: a rule was broken.
+    may happen; then all but the traitors heals, and every request has to be answered.
 
     \b
     Example:  quorate sim --seeds 0:200 --replicas 7
               quorate sim --seed 17 --profile traitors --trace
+
+    Exit codes: 0 every rule held; 1 one was broken, and the seeds are named; 2 the command line is wrong.
     """
     campaign = Campaign(profile, replicas, tuple(filter(None, strategies.split(","))))
     campaign.check()
