@@ -179,6 +179,10 @@ class ReplicaAuthenticator:
             raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
         return Opened(message, envelope, frame)
 
+    def is_signed(self, message: Message) -> bool:
+        """Whether messages of this kind carry a signature, which says the same to every receiver; a MAC does not."""
+        return self._policy[type(message)] is Scheme.SIGNATURE
+
     def _is_signed_by_client(self, message: Any, envelope: Envelope) -> bool:
         signed = self._keys.domain + envelope.payload
         return self._keys.client_verifier(message.client).verify(signed, envelope.authentication)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
 from quorate.core.ports import Context, Opened
 from quorate.core.replica import Replica, ReplicaReport
@@ -17,6 +16,7 @@ from quorate.sim.clock import Clock
 from quorate.sim.disk import Disk, leaves_of
 from quorate.sim.plan import ClockPlan
 from quorate.sim.register import RegisterService
+from quorate.sim.remembering import Remembering
 
 
 class Behaviour(Protocol):
@@ -110,7 +110,7 @@ class ReplicaNode:
         self,
         world: Surroundings,
         judge: Judge,
-        authenticator: ReplicaAuthenticator,
+        authenticator: Remembering,
         make: MakeBehaviour,
         clock: ClockPlan,
         turn: int,

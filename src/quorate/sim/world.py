@@ -17,6 +17,7 @@ from quorate.adversary.registry import make_liar, make_traitor
 from quorate.adversary.traitor import Conspiracy, Tools
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.core.effects import Trace
+from quorate.core.ports import Opened
 from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.messages.records import Record
@@ -27,6 +28,7 @@ from quorate.sim.network import Network
 from quorate.sim.nodes import Behaviour, ReplicaNode
 from quorate.sim.plan import ClientDeath, ClockJump, ClockPlan, Crash, Cut, Fault, Pause, Plan
 from quorate.sim.register import RegisterService
+from quorate.sim.remembering import Remembering
 from quorate.sim.workload import ClientNode
 
 CHECK_EVERY: Final = 50_000
@@ -92,6 +94,7 @@ class World:
         self._cluster = cluster_of(plan)
         self._liars = {traitor.replica: traitor.strategies for traitor in plan.traitors}
         self._conspiracy = Conspiracy()
+        self._signed: dict[bytes, Opened] = {}
         self.judge = Judge(
             set(range(plan.replicas)) - set(self._liars),
             {
@@ -226,7 +229,7 @@ class World:
         return ReplicaNode(
             self,
             self.judge,
-            authenticator,
+            Remembering(authenticator, self._signed),
             self._behave,
             plan.clocks[replica] if replica < len(plan.clocks) else ClockPlan(),
             plan.turns[replica] if replica < len(plan.turns) else 0,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import Final, NamedTuple
 
-from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator, Scheme, policy_of
+from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.core.effects import Effect
 from quorate.core.ports import Opened
 from quorate.core.replica import Replica
 from quorate.errors import AuthenticationFailed, MalformedMessage
-from quorate.messages.protocol import Message, Request
+from quorate.messages.protocol import Request
 from quorate.sim.clock import WALL_START
 from quorate.sim.cluster import key_pair
 from quorate.sim.register import RegisterService
+from quorate.sim.remembering import Remembering
 from quorate.sim.twins.judge import Content
 from quorate.sim.twins.scenario import Authentication
 
@@ -22,36 +23,6 @@ CLIENTS: Final = 2
 """One for each side."""
 LOG: Final = b"log"
 """Every operation appends to this one register, so a result tells all that was executed before it."""
-
-
-SIGNED_MAX: Final = 4096
-"""Signed frames remembered; beyond it all are forgotten."""
-
-
-class Remembering:
-    """A replica's authenticator that checks a signature once for the whole group: what the bytes and the sender's
-    public key say is the same at every receiver, and in every run. MACs are checked by each receiver."""
-
-    def __init__(self, inner: ReplicaAuthenticator, signed: frozenset[type], known: dict[bytes, Opened]) -> None:
-        self.replica_id: Final = inner.replica_id
-        self._inner = inner
-        self._signed = signed
-        self._known = known
-
-    def seal(self, message: Message, attachments: tuple[bytes, ...] = (), receiver: int | None = None) -> bytes:
-        """The frame of an own message."""
-        return self._inner.seal(message, attachments, receiver)
-
-    def open(self, frame: bytes) -> Opened:
-        """Check a frame."""
-        known = self._known.get(frame)
-        if known is None:
-            known = self._inner.open(frame)
-            if type(known.message) in self._signed:
-                if len(self._known) >= SIGNED_MAX:
-                    self._known.clear()
-                self._known[frame] = known
-        return known
 
 
 class Members(NamedTuple):
@@ -83,13 +54,11 @@ def members_of(replicas: int, authentication: Authentication) -> Members:
         clients=tuple(ClientEntry(f"client-{at}", pair.public_key.hex()) for at, pair in enumerate(client_keys)),
         settings=settings,
     )
-    signed = frozenset(kind for kind, scheme in policy_of(configuration).items() if scheme is Scheme.SIGNATURE)
     known: dict[bytes, Opened] = {}
     return Members(
         configuration,
         tuple(
-            Remembering(ReplicaAuthenticator(at, pair, configuration), signed, known)
-            for at, pair in enumerate(replica_keys)
+            Remembering(ReplicaAuthenticator(at, pair, configuration), known) for at, pair in enumerate(replica_keys)
         ),
         tuple(ClientAuthenticator(pair, configuration) for pair in client_keys),
     )
