@@ -256,7 +256,7 @@ def test_source_knows_nothing_of_tests_and_owes_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_can_be_read_in_one_sitting(path: Path) -> None:
-    """Style 3.3: past the limit, split by what it is about."""
+    """Past the limit, split by what it is about."""
     lines = len(path.read_text().splitlines())
     assert lines <= LINES_MAX_OF.get(name_of(path), LINES_MAX.get(part_of(path), LINES_MAX_ELSEWHERE))
 
@@ -268,12 +268,18 @@ def longer_functions() -> set[tuple[str, str]]:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > FUNCTION_LINES_MAX
+        and node.end_lineno - node.lineno + 1 - lines_of_docstring(node) > FUNCTION_LINES_MAX
     }
 
 
+def lines_of_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """A command's docstring is its help: it may be long."""
+    first = node.body[0]
+    return first.end_lineno - first.lineno + 1 if ast.get_docstring(node) and first.end_lineno else 0
+
+
 def test_functions_do_one_thing() -> None:
-    """Style 3.3: up to 20 lines, 40 at most; each exception with its reason, and none that is not needed."""
+    """Up to 20 lines, 40 at most; each exception with its reason, and none that is not needed."""
     assert longer_functions() == set(LONGER_FUNCTIONS)
 
 
