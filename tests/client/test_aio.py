@@ -424,3 +424,47 @@ class TestInspect:
                     await client.inspect(4)
 
         run(scenario())
+
+
+@pytest.mark.parametrize("operation", ["text", 7, None, [b"a"]])
+def test_what_is_not_bytes_fails_alone(fake_cluster: Any, run: Any, operation: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster() as cluster, connect(cluster.path) as client:
+            before = client.submit(b"before")
+            with pytest.raises(TypeError, match=f"an operation is bytes, not {type(operation).__name__}: "):
+                client.submit(operation)
+            with pytest.raises(TypeError, match="an operation is bytes"):
+                await client.invoke(operation)
+            after = client.submit(b"after")
+
+            assert await asyncio.gather(before, after) == [b"done before", b"done after"]
+
+    run(scenario())
+
+
+def test_an_operation_is_what_it_was_when_it_was_submitted(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster() as cluster, connect(cluster.path) as client:
+            buffer = bytearray(b"abcd")
+            results = [client.submit(buffer), client.submit(memoryview(buffer)[1:3])]
+            buffer[:] = b"----"
+
+            assert await asyncio.gather(*results) == [b"done abcd", b"done bc"]
+
+    run(scenario())
+
+
+def test_a_view_of_wide_elements_is_measured_in_bytes(fake_cluster: Any, run: Any) -> None:
+    """Its length counts elements, of which it has fewer."""
+
+    async def scenario() -> None:
+        async with fake_cluster(settings=Settings(request_bytes_max=4096)) as cluster, connect(cluster.path) as client:
+            before = client.submit(b"before")
+            too_large = client.submit(memoryview(bytes(8192)).cast("Q"))
+            after = client.submit(b"after")
+
+            with pytest.raises(RequestRefused, match="the operation has 8192 bytes"):
+                await too_large
+            assert await asyncio.gather(before, after) == [b"done before", b"done after"]
+
+    run(scenario())

@@ -54,6 +54,16 @@ def test_many_threads_share_a_client(client: Client) -> None:
     assert results == [b"done " + operation for operation in operations]
 
 
+def test_what_is_not_bytes_is_the_mistake_of_its_caller_alone(client: Client) -> None:
+    operations: list[Any] = [b"%d" % number for number in range(32)]
+    operations[16] = "16"
+    with ThreadPoolExecutor(16) as pool:
+        calls = [pool.submit(client.invoke, operation) for operation in operations]
+    with pytest.raises(TypeError, match="an operation is bytes, not str: encode it"):
+        calls.pop(16).result()
+    assert [call.result() for call in calls] == [b"done %d" % number for number in range(32) if number != 16]
+
+
 def test_failures_reach_the_caller(client: Client, running_cluster: Any) -> None:
     with pytest.raises(OperationFailed):
         client.invoke(b"fail")

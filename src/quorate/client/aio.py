@@ -16,7 +16,7 @@ from quorate.client.coalescer import Coalescer
 from quorate.client.inspection import Inspections
 from quorate.client.replicas import Replicas
 from quorate.client.session import Session
-from quorate.client.waiting import ClientLimits
+from quorate.client.waiting import ClientLimits, Operation, bytes_of
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import AuthenticationFailed, MalformedMessage, QuorateError, RequestRefused, RequestTimeout
@@ -60,19 +60,21 @@ class AsyncClient:
             self._make_session, self._replicas.send, configuration, limits, self._replicas.describe_unreachable
         )
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(self, operation: Operation, timeout: float | None = None) -> asyncio.Future[bytes]:
         """Start *operation*; its result comes with the future, which fails with a RequestFailed:
 
         - RequestRefused: the operation is too large, too much waits already, the client is closed or not admitted, or
           its session was closed under it;
         - RequestTimeout: *timeout* seconds passed; it may still be executed, once;
         - OperationFailed: the service failed at it.
-        """
-        return self._coalescer.submit(operation, timeout)
 
-    async def invoke(self, operation: bytes, timeout: float | None = INVOKE_SECONDS) -> bytes:
+        Raises TypeError for what is not bytes. A bytearray or a memoryview is copied: it may change afterwards.
+        """
+        return self._coalescer.submit(bytes_of(operation), timeout)
+
+    async def invoke(self, operation: Operation, timeout: float | None = INVOKE_SECONDS) -> bytes:
         """The result of *operation*, for which at least one correct replica vouches (see `submit`)."""
-        return await self._coalescer.submit(operation, timeout)
+        return await self.submit(operation, timeout)
 
     async def inspect(self, replica_id: int, timeout: float = INSPECT_SECONDS) -> dict[str, object]:
         """What one replica says of itself. Raises RequestTimeout when it cannot be reached or does not answer."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 import uvloop
 
 from quorate.client.aio import CONNECT_SECONDS, INSPECT_SECONDS, INVOKE_SECONDS, AsyncClient, connect
-from quorate.client.waiting import ClientLimits
+from quorate.client.waiting import ClientLimits, Operation
 from quorate.errors import QuorateError, RequestFailed
 
 _Result = TypeVar("_Result")
@@ -36,7 +36,7 @@ class Client:
             self._thread.join()
             raise
 
-    def invoke(self, operation: bytes, timeout: float | None = INVOKE_SECONDS) -> bytes:
+    def invoke(self, operation: Operation, timeout: float | None = INVOKE_SECONDS) -> bytes:
         """The result of *operation*; `AsyncClient.submit` says how it fails."""
         return self._call(lambda: self._client.invoke(operation, timeout))
 

@@ -22,6 +22,24 @@ class ClientLimits(NamedTuple):
     waiting_bytes_max: int = 64 << 20
 
 
+Operation = bytes | bytearray | memoryview
+"""What a caller may hand over."""
+
+
+def bytes_of(operation: Operation) -> bytes:
+    """The bytes of *operation*, the caller's no more. Raises TypeError for anything else.
+
+    Checked before it waits with others: what cannot be sent would otherwise fail all whose request it shares.
+    """
+    if type(operation) is bytes:
+        return operation
+    if isinstance(operation, Operation):
+        return bytes(operation)
+    kind = type(operation).__name__
+    remedy = "encode it, for example with .encode()" if kind == "str" else "write it as its service reads it"
+    raise TypeError(f"an operation is bytes, not {kind}: {remedy}")
+
+
 class Waiting(NamedTuple):
     """An operation and who waits for it."""
 
