@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import stat
 import sys
@@ -13,13 +14,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from quorate.cli.bench import Load
 from quorate.cli.gateway import connects
 from quorate.cli.main import COMMANDS, cli
 from quorate.errors import InvariantViolation, RequestFailed
 from quorate.folder import ClusterFolder, load_cluster
-from quorate.runtime.lifetime import hold_folder
+from quorate.runtime.lifetime import has_started, hold_folder, mark_started
 
 
 def quorate(*arguments: str) -> Result:
@@ -108,6 +110,52 @@ def test_init_overwrites_nothing(cluster_folder: ClusterFolder) -> None:
     assert result.exit_code == 2
     assert "exists and is not an empty folder" in result.output
     assert load_cluster(cluster_folder.path) == cluster_folder
+
+
+def test_init_renews_a_cluster_and_says_what_to_copy(cluster_folder: ClusterFolder) -> None:
+    before = {path: path.read_bytes() for path in sorted(cluster_folder.path.rglob("*")) if path.is_file()}
+    for folder in cluster_folder.replicas():
+        mark_started(folder, cluster_folder.configuration.incarnation)
+
+    result = quorate("init", str(cluster_folder.path), "--renew")
+
+    assert result.exit_code == 0, result.output
+    renewed = load_cluster(cluster_folder.path).configuration
+    assert renewed.incarnation != cluster_folder.configuration.incarnation
+    assert replace(renewed, incarnation=cluster_folder.configuration.incarnation) == cluster_folder.configuration
+    changed = {path.name for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {"cluster.toml"}
+    for replica_id, folder in enumerate(cluster_folder.replicas()):
+        assert not has_started(folder, renewed.incarnation)
+        assert f"{folder / 'cluster.toml'}  to 127.0.0.1, into the folder of replica {replica_id}" in result.output
+    assert f"{cluster_folder.client() / 'cluster.toml'}  to wherever a client or a gateway runs" in result.output
+
+
+def test_init_renews_nothing_that_runs(cluster_folder: ClusterFolder) -> None:
+    for folder in (cluster_folder.replica(3), cluster_folder.path):
+        with hold_folder(folder):
+            result = quorate("init", str(cluster_folder.path), "--renew")
+
+        assert result.exit_code == 2
+        assert f"{folder} runs already (pid {os.getpid()}); stop that process first" in result.output
+        assert load_cluster(cluster_folder.path) == cluster_folder
+
+
+@pytest.mark.parametrize("option", [["--replicas", "4"], ["--host", "127.0.0.1"], ["--service", "counter"]])
+def test_init_renews_without_other_changes(cluster_folder: ClusterFolder, option: list[str]) -> None:
+    result = quorate("init", str(cluster_folder.path), "--renew", *option)
+
+    assert result.exit_code == 2
+    assert f"--renew keeps everything but the incarnation: leave out {option[0]}" in result.output
+    assert load_cluster(cluster_folder.path) == cluster_folder
+
+
+def test_init_renews_only_what_is_a_cluster(tmp_path: Path) -> None:
+    result = quorate("init", str(tmp_path / "none"), "--renew")
+
+    assert result.exit_code == 2
+    assert "cluster.toml does not exist" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,25 @@ def test_who_counts_as_failed(cluster_folder: ClusterFolder, answers: Any, healt
 
 
 @pytest.mark.parametrize(
+    ("statuses", "has_lost"),
+    [
+        (["lost-votes"] * 4, True),
+        (["lost-votes"] * 2 + ["normal"] * 2, True),
+        (["lost-votes"] + ["normal"] * 3, False),
+        (["lost-votes"] + [None] * 3, False),
+        ([None] * 4, False),
+    ],
+)
+def test_a_cluster_without_a_quorum_that_knows_its_votes_never_goes_on(
+    cluster_folder: ClusterFolder, statuses: list[str | None], has_lost: bool
+) -> None:
+    """Whoever cannot be reached may come back."""
+    answers = [SILENT if status is None else answer(status=status) for status in statuses]
+
+    assert assess(cluster_folder.configuration, answers)["has_lost_its_votes"] is has_lost
+
+
+@pytest.mark.parametrize(
     ("views", "view"),
     [([3, 3, 3, 3], 3), ([9, 3, 3, 3], 3), ([9, 4, 3, 3], 4), ([9, None, None, None], None), ([1, 1, None, None], 1)],
 )

@@ -76,6 +76,40 @@ def test_a_replica_that_restarts_alone_stays_silent_and_counts_as_failed(start_c
     assert alone.wait(10) == 0
 
 
+def test_a_cluster_that_was_started_by_its_replicas_is_renewed_where_its_folder_is(
+    start_cluster: Any, helpers: Any
+) -> None:
+    """As on several machines: nobody starts it as a whole, and a second start is not empty by itself."""
+    cluster = start_cluster("--service", "counter", with_redis=False).wait_until_up()
+    cluster.end()
+    folders = [str(cluster.directory / f"replica-{replica_id}") for replica_id in range(4)]
+    client = str(cluster.directory / "client")
+
+    def start_replicas() -> list[Any]:
+        return [helpers.quorate_in_background("replica", folder) for folder in folders]
+
+    def all_reachable() -> bool:
+        return all(replica["reachable"] for replica in cluster.status()["replicas"])
+
+    again = start_replicas()
+    helpers.eventually(all_reachable, "the replicas that were started again")
+    told = helpers.quorate("status", str(cluster.directory))
+    assert (told.returncode, cluster.status()["has_lost_its_votes"]) == (1, True)
+    assert "run `quorate init DIR --renew`" in told.stdout
+    refused = helpers.quorate("init", str(cluster.directory), "--renew")
+    assert refused.returncode == 2
+    assert "replica-0 runs already (pid" in refused.stderr
+    for process in again:
+        process.terminate()
+        assert process.wait(20) == 0
+
+    renewed = helpers.quorate("init", str(cluster.directory), "--renew")
+    assert renewed.returncode == 0, renewed.stderr
+    start_replicas()
+    helpers.eventually(lambda: cluster.status()["healthy"], "the renewed cluster")
+    assert helpers.quorate("invoke", client, "--", "add", "5").stdout == "5\n"
+
+
 def test_a_taken_port_of_a_replica_is_named(start_cluster: Any, helpers: Any) -> None:
     first = start_cluster(with_redis=False).wait_until_up()
     assert first.end() == 0

@@ -21,6 +21,7 @@ class NoAnswer(NamedTuple):
 UNREACHABLE: Final = "unreachable"
 NORMAL: Final = "normal"
 CHANGING_VIEW: Final = "view-change"
+LOST_VOTES: Final = "lost-votes"
 _FROM_ANSWER: Final = (
     "pid",
     "view",
@@ -44,12 +45,14 @@ def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | NoAns
     quorums = quorums_of(configuration.replica_count)
     replicas = [_replica(configuration, index, answer) for index, answer in enumerate(answers)]
     failed = sum(1 for replica in replicas if _has_failed(replica))
+    silent = sum(1 for replica in replicas if replica["status"] == LOST_VOTES)
     return {
         "n": quorums.replica_count,
         "f": quorums.faults,
         "view": _view_of_cluster(quorums, replicas),
         "healthy": all(is_healthy(replica) for replica in replicas),
         "faults_left": quorums.replica_count - failed - quorums.quorum,
+        "has_lost_its_votes": quorums.replica_count - silent < quorums.quorum,
         "service": configuration.service,
         "durability": configuration.settings.durability,
         "replicas": replicas,

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from click.core import ParameterSource
 
 from quorate.cli.addresses import PORT_MAX
 from quorate.cli.output import say
+from quorate.cli.renewal import renew as renew_cluster
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
@@ -50,7 +52,10 @@ from quorate.runtime.services import load_service
     show_default=True,
     help="How replicas prove themselves in the normal case.",
 )
+@click.option("--renew", is_flag=True, help="DIRECTORY is a stopped cluster's: start it anew, empty.")
+@click.pass_context
 def init(
+    context: click.Context,
     directory: Path,
     replicas: int,
     hosts: tuple[str, ...],
@@ -58,22 +63,39 @@ def init(
     service: str,
     request_authentication: Literal["signature", "mac"],
     replica_authentication: Literal["mac", "signature"],
+    renew: bool,
 ) -> None:
     """Make DIRECTORY with a folder for each replica and one for a client.
 
     Copy replica-0 to the machine of replica 0, and so on, and the client's folder to where the clients run. Each
     holds its owner's private key, everyone's public keys and addresses, and the settings.
 
+    A cluster keeps its state in memory: once all replicas were stopped, it can only be started anew, empty. --renew
+    prepares that: it writes a new incarnation into every folder of DIRECTORY, keeps all else, and says what to copy.
+
     \b
     Example:  quorate init shop --replicas 4 --host 10.0.0.1 --host 10.0.0.2 --host 10.0.0.3 --host 10.0.0.4
+              quorate init shop --renew
 
-    Exit codes: 0 made; 2 the options are wrong, or DIRECTORY exists.
+    Exit codes: 0 made; 2 the options are wrong, DIRECTORY exists, or what is to be renewed runs or is no cluster's.
     """
+    if renew:
+        _refuse_options(context)
+        renew_cluster(directory)
+        return
     load_service(service)
     settings = Settings(request_authentication=request_authentication, replica_authentication=replica_authentication)
     cluster = create_cluster(directory, addresses_of(replicas, hosts, port_base), service, settings)
     say(f"{directory}: {describe_group(replicas)}")
     _explain(cluster)
+
+
+def _refuse_options(context: click.Context) -> None:
+    """With --renew nothing else changes: an option that would change something is a mistake."""
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
+        if is_given and option.name not in ("directory", "renew"):
+            raise ConfigurationError(f"--renew keeps everything but the incarnation: leave out {option.opts[0]}")
 
 
 def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[tuple[str, int]]:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import click
 
-from quorate.cli.health import UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
+from quorate.cli.health import LOST_VOTES, UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
 from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, print_table, say
+from quorate.cli.renewal import REMEDY
 from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed
@@ -84,6 +85,8 @@ def _print(report: dict[str, Any]) -> None:
     numbers = frozenset(title for name, title in _COLUMNS.items() if name not in _TEXTS)
     print_table(list(_COLUMNS.values()), rows, numbers)
     say(describe_cluster(report["faults_left"], report["n"], report["f"]))
+    if report["has_lost_its_votes"]:
+        say(f"so many have lost their votes that it never goes on: {REMEDY}")
     for replica in report["replicas"]:
         for line in _remarks(replica):
             say(f"replica {replica['id']} {line}")
@@ -103,7 +106,7 @@ def _remarks(replica: Mapping[str, Any]) -> list[str]:
     remarks = []
     if replica["status"] == UNREACHABLE:
         remarks.append(f"is unreachable: {replica['reason']}")
-    if replica["status"] == "lost-votes":
+    if replica["status"] == LOST_VOTES:
         remarks.append(
             "was started before in this incarnation and its votes were in memory: it stays silent and counts as failed"
         )

@@ -14,6 +14,7 @@ import uvloop
 from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_address, why_not_free
 from quorate.cli.init import describe_group
 from quorate.cli.output import say
+from quorate.cli.renewal import start_new_history
 from quorate.cli.supervisor import REPLICA_COMMAND, Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
 from quorate.core.quorum import quorums_of
@@ -25,11 +26,10 @@ from quorate.folder import (
     create_cluster,
     load_cluster,
     load_replica,
-    renew_incarnation,
 )
 from quorate.lab.members import is_laboratory, make_laboratory
 from quorate.messages.protocol import REPLICAS_MAX
-from quorate.runtime.lifetime import forget_start, has_started, hold_folder, is_running
+from quorate.runtime.lifetime import has_started, hold_folder, is_running
 from quorate.runtime.services import load_service
 
 DEFAULT_REPLICAS: Final = 4
@@ -185,10 +185,7 @@ def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
         say(f"starting {cluster.path} empty: its state was in memory and ended with its processes")
     else:
         return cluster
-    renewed = renew_incarnation(cluster)
-    for folder in cluster.replicas():
-        forget_start(folder)
-    return renewed
+    return start_new_history(cluster)
 
 
 def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:

@@ -26,7 +26,7 @@ Operation = bytes | bytearray | memoryview
 """What a caller may hand over."""
 
 
-def bytes_of(operation: Operation) -> bytes:
+def bytes_of(operation: object) -> bytes:
     """The bytes of *operation*, the caller's no more. Raises TypeError for anything else.
 
     Checked before it waits with others: what cannot be sent would otherwise fail all whose request it shares.

@@ -188,7 +188,10 @@ def _announce(assembly: Assembly) -> None:
     fields = {"address": f"{member.host}:{member.port}", "pid": os.getpid()}
     assembly.telemetry.say(logging.INFO, "started", fields)
     if assembly.lost_votes:
-        remedy = "it stays silent; `quorate up` starts the cluster anew, empty"
+        remedy = (
+            "it stays silent; when all replicas were stopped, start the cluster anew, empty: `quorate init --renew` "
+            "with the folder of the whole cluster, or `quorate up`"
+        )
         assembly.telemetry.say(logging.WARNING, "votes-lost", {"remedy": remedy})
 
 
