@@ -22,6 +22,7 @@ from quorate.folder import load_client
 from quorate.gateways.resp import GatewayLimits, RespServer, ScanLimits, serve_redis
 from quorate.gateways.resp.limits import SHORT_COMMAND_BYTES
 from quorate.runtime.telemetry import configure_logging
+from quorate.services.redis.limits import limits_for
 
 REDIS: Final = "redis"
 
@@ -78,8 +79,10 @@ def redis(client_dir: Path, listen: str, timeout: float, as_json: bool, log_leve
 
 
 def _limits(configuration: ClusterConfiguration, timeout: float) -> GatewayLimits:
-    command_bytes = max(configuration.settings.request_bytes_max, SHORT_COMMAND_BYTES)
-    return GatewayLimits(answer_seconds=timeout, scan=ScanLimits(command_bytes=command_bytes))
+    settings = configuration.settings
+    longest_argument = limits_for(settings.request_bytes_max, settings.reply_bytes_max).longest_argument
+    scan = ScanLimits(max(settings.request_bytes_max, SHORT_COMMAND_BYTES), longest_argument)
+    return GatewayLimits(answer_seconds=timeout, scan=scan)
 
 
 async def _serve(client_dir: Path, host: str, port: int, limits: GatewayLimits, as_json: bool) -> None:

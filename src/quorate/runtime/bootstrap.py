@@ -71,7 +71,7 @@ class Assembly:
         replica = self.replica = Replica(
             folder.replica_id,
             configuration,
-            load_service(configuration.service),
+            load_service(configuration.service, configuration.settings),
             self.authenticator,
             journal.records(),
             self.lost_votes,

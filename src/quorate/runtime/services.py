@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Final, cast
 
+from quorate.config import Settings
 from quorate.core.ports import Service
 from quorate.errors import ConfigurationError
 
@@ -15,14 +16,18 @@ BUILT_IN: Final = {
     "redis": "quorate.services.redis:RedisService",
     "counter": "quorate.services.counter:CounterService",
 }
+_SETTINGS: Final = Settings()
 _METHODS: Final = (
     *("execute", "query", "checkpoint", "digest", "release"),
     *("fetch", "install", "tick", "next_deadline"),
 )
 
 
-def load_service(name: str) -> Service:
-    """A new service, empty: a built-in one, or `module:Class`, looked for in the current folder too."""
+def load_service(name: str, settings: Settings = _SETTINGS) -> Service:
+    """A new service, empty: a built-in one, or `module:Class`, looked for in the current folder too.
+
+    A class whose services have to know the cluster's settings has a class method `for_settings` that makes one.
+    """
     module_name, separator, class_name = BUILT_IN.get(name, name).partition(":")
     if not separator or not module_name or not class_name:
         known = ", ".join(sorted(BUILT_IN))
@@ -31,7 +36,7 @@ def load_service(name: str) -> Service:
         sys.path.insert(0, os.getcwd())
     try:
         factory = getattr(importlib.import_module(module_name), class_name)
-        service = factory()
+        service = factory.for_settings(settings) if hasattr(factory, "for_settings") else factory()
     except ImportError as error:
         raise ConfigurationError(
             f"service {name!r}: {error}; install what is missing, or start where it can be imported from"

@@ -26,7 +26,7 @@ from quorate.gateways.resp.scanner import (
     split_arguments,
 )
 
-SMALL = ScanLimits(command_bytes=5000, arguments=40)
+SMALL = ScanLimits(command_bytes=5000, argument_bytes=4985, arguments=40)
 
 names = st.sampled_from([b"GET", b"set", b"Ping", b"MULTI", b"exec", b"select", b"cLiEnT", b"", b"x" * 25])
 values = st.binary(max_size=12) | st.integers(0, 300).map(lambda size: b"v" * size)
@@ -45,6 +45,10 @@ def scan_all(pieces: list[bytes], limits: ScanLimits = SMALL) -> tuple[list[byte
             command = scanner.peek()
             if command is None:
                 break
+            if command.refusal:
+                found.append(command.name + b" is refused: " + command.refusal)
+                scanner.consume()
+                continue
             assert command.name in SPECIAL_NAMES
             assert command.name == command.arguments()[0].lower()
             found.append(command.raw)
@@ -119,7 +123,11 @@ def test_limits_leave_room_for_every_short_command() -> None:
     longest = join_arguments([b"n" * NAME_BYTES_MAX, *[b"v" * SHORT_ARGUMENT_BYTES] * (SHORT_ARGUMENTS - 1)])
 
     assert len(longest) <= SHORT_COMMAND_BYTES
-    for refused in ({"command_bytes": SHORT_COMMAND_BYTES - 1}, {"arguments": SHORT_ARGUMENTS - 1}):
+    for refused in (
+        {"command_bytes": SHORT_COMMAND_BYTES - 1},
+        {"argument_bytes": SHORT_ARGUMENT_BYTES - 1},
+        {"arguments": SHORT_ARGUMENTS - 1},
+    ):
         with pytest.raises(ConfigurationError):
             ScanLimits(**refused)
 
@@ -191,8 +199,9 @@ def test_a_run_ends_soon_after_its_limit() -> None:
     ("stream", "reason"),
     [
         (b"*41\r\n", b"invalid multibulk length"),
-        (b"*1\r\n$5001\r\n", b"invalid bulk length"),
-        (b"*2\r\n$4990\r\n" + b"x" * 4990 + b"\r\n$100\r\n", b"too big request"),
+        (b"*1\r\n$536870913\r\n", b"invalid bulk length"),
+        (b"*2\r\n$5000\r\n" + b"x" * 5000 + b"\r\n$536870913\r\n", b"invalid bulk length"),
+        (b"*2\r\n$5000\r\n" + b"x" * 5000 + b"\r\n:1\r\n", b"expected '$', got ':'"),
         (b"x" * (LINE_BYTES_MAX + 1), b"too big inline request"),
         (b"*" + b"1" * LINE_BYTES_MAX, b"too big mbulk count string"),
         (b"*1\r\n$" + b"1" * LINE_BYTES_MAX, b"too big bulk count string"),
@@ -201,6 +210,31 @@ def test_a_run_ends_soon_after_its_limit() -> None:
 )
 def test_beyond_a_limit_there_is_an_error(stream: bytes, reason: bytes) -> None:
     assert scan_all([join_arguments([b"PING"]) + stream]) == ([join_arguments([b"PING"])], reason)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (
+            [b"SET", b"key", b"v" * 4986],
+            b"set is refused: ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ),
+        ([b"v" * 4986], b" is refused: ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        (
+            [b"MSET", *[b"v" * 2000] * 3, b"", *[b"v" * 9999] * 3],
+            b"mset is refused: ERR quorate: the command is too large, the limit is 5000 bytes",
+        ),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 7, 1000, 4096, 1 << 20])
+def test_a_command_that_is_too_large_is_read_to_its_end_and_forgotten(
+    arguments: list[bytes], refusal: bytes, size: int
+) -> None:
+    ping, multi = join_arguments([b"PING"]), join_arguments([b"MULTI"])
+    stream = ping + join_arguments(arguments) + multi + join_arguments(arguments) + ping
+    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+
+    assert scan_all(pieces) == ([ping, refusal, multi, refusal, ping], None)
 
 
 def test_a_large_command_in_many_pieces_comes_out_with_the_last() -> None:

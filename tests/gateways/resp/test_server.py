@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import pytest
+import redis
 import uvloop
 
 from quorate.errors import ConfigurationError, RequestRefused, RequestTimeout
@@ -19,6 +20,7 @@ from quorate.gateways.resp.server import BUFFERED_BYTES_MAX
 from quorate.services.redis import Pipeline, decode_operation
 
 LOOPBACK = "127.0.0.1"
+TOO_LONG = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
 PATIENCE = 30.0
 SET = join_arguments([b"SET", b"key", b"value"])
 GET = join_arguments([b"GET", b"key"])
@@ -308,8 +310,42 @@ def test_too_many_clients_are_told_so(start_gateway: StartGateway, talk: Callabl
 def test_limits_of_the_command_line_reach_the_scanner(
     start_gateway: StartGateway, talk: Callable[[int, bytes], bytes]
 ) -> None:
-    with start_gateway(limits=GatewayLimits(scan=ScanLimits(command_bytes=5000))) as gateway:
-        assert talk(gateway.port, b"*1\r\n$5001\r\n") == b"-ERR Protocol error: invalid bulk length\r\n"
+    with start_gateway(limits=GatewayLimits(scan=ScanLimits(command_bytes=5000, argument_bytes=300))) as gateway:
+        for size in (301, 5001):
+            sent = b"PING\r\n*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\nPING\r\n" % (size, b"x" * size)
+            assert talk(gateway.port, sent) == b"+PONG\r\n" + TOO_LONG + b"+PONG\r\n"
+
+
+def test_a_value_that_is_too_large_is_an_error_and_the_connection_lives(start_gateway: StartGateway) -> None:
+    with start_gateway() as gateway, redis.Redis(port=gateway.port, protocol=3) as client:
+        connection = client.client_id()
+        for size in ((8 << 20) + 1, 20 << 20):
+            with pytest.raises(redis.ResponseError, match="string exceeds maximum allowed size"):
+                client.set("key", b"x" * size)
+        with pytest.raises(redis.ResponseError, match="the command is too large, the limit is 2097152 bytes"):
+            client.mset({"one": b"x" * (1 << 20), "two": b"x" * (1 << 20)})
+        with client.pipeline() as pipeline:
+            pipeline.set("key", "value").set("key", b"x" * (9 << 20))
+            with pytest.raises(redis.ResponseError, match="string exceeds maximum allowed size"):
+                pipeline.execute()
+        assert client.get("key") is None
+        assert client.client_id() == connection
+
+
+def test_what_is_no_redis_protocol_is_counted_and_logged_now_and_then(
+    start_gateway: StartGateway, talk: Callable[[int, bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    with start_gateway() as gateway:
+        for _ in range(3):
+            talk(gateway.port, b"*-2\r\n*x\r\n")
+        talk(gateway.port, b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        counts = gateway.call(lambda: dict(gateway.server.refusals.counts))
+
+    assert counts == {"invalid multibulk length": 3, "HTTP": 1}
+    told = [record for record in caplog.records if record.getMessage() == "client-refused"]
+    assert [record.__dict__["fields"]["reason"] for record in told] == ["invalid multibulk length", "HTTP"]
+    assert {record.levelname for record in told} == {"WARNING"}
+    assert told[0].__dict__["fields"]["peer"].startswith("127.0.0.1:")
 
 
 @pytest.mark.parametrize(("host", "reason"), [(LOOPBACK, "is in use"), ("203.0.113.1", "cannot be had")])

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from quorate.services.redis.limits import LARGEST_REPLY, LONGEST_STRING, MOST_RANDOM_ELEMENTS
+from quorate.config import Settings
+from quorate.core.ports import Context
+from quorate.gateways.resp.scanner import join_arguments
+from quorate.services.redis import Pipeline, RedisService, encode_operation
+from quorate.services.redis.limits import LARGEST_REPLY, LONGEST_STRING, MOST_RANDOM_ELEMENTS, limits_for
 
 _TOO_LONG = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
 _TOO_MUCH = b"-ERR the replies of one operation exceed the limit of this service, ask for less at once\r\n"
+_NO_ROOM = b"-ERR the command was executed, but its reply exceeds the limit of this service\r\n"
 
 
 @pytest.mark.parametrize(
@@ -67,24 +72,65 @@ def test_a_reply_that_repeats_a_large_value_is_refused(subject: Any) -> None:
 
 
 def test_a_list_too_large_to_answer_with_is_refused(subject: Any) -> None:
-    subject.ask("RPUSH", "list", "x" * LONGEST_STRING)
-    for _ in range(LARGEST_REPLY // LONGEST_STRING):
-        subject.ask("LMOVE", "list", "list", "LEFT", "RIGHT")
-        subject.ask("RPUSH", "list", "x" * LONGEST_STRING)
+    half = LARGEST_REPLY // 2
+    for _ in range(2):
+        subject.ask("RPUSH", "list", "x" * half)
 
     assert subject.ask("LRANGE", "list", 0, -1) == _TOO_MUCH
-    assert len(subject.ask("LRANGE", "list", 0, 1)) > 2 * LONGEST_STRING
+    assert len(subject.ask("LRANGE", "list", 0, 0)) > half
+
+
+@pytest.mark.parametrize("command", ["LPOP key 2", "RPOP key 2", "SPOP key 2", "ZPOPMIN key 2", "ZPOPMAX key 2"])
+def test_what_is_too_large_to_answer_with_is_not_taken(command: str, subject: Any) -> None:
+    fill = {"L": ["RPUSH", "key"], "R": ["RPUSH", "key"], "S": ["SADD", "key"], "Z": ["ZADD", "key", 1]}[command[0]]
+    for letter in "xy":
+        subject.ask(*fill, letter * (LARGEST_REPLY // 2))
+
+    assert subject.ask(*command.split()) == _TOO_MUCH
+    count = {"L": "LLEN", "R": "LLEN", "S": "SCARD", "Z": "ZCARD"}[command[0]]
+    assert subject.ask(count, "key") == b":2\r\n"
+
+
+@pytest.mark.parametrize("reply_bytes_max", [16 << 20, 1 << 20, 65_536])
+def test_the_replies_of_an_operation_are_never_more_than_the_cluster_carries(reply_bytes_max: int) -> None:
+    service = RedisService.for_settings(Settings(reply_bytes_max=reply_bytes_max))
+
+    def run(*commands: list[bytes]) -> bytes:
+        raw = b"".join(map(join_arguments, commands))
+        return service.execute(encode_operation(Pipeline(0, 2, raw)), Context(bytes(32), 1, bytes(32), 1))
+
+    value = b"x" * (limits_for(2 << 20, reply_bytes_max).largest_reply // 4 - 16)
+    run([b"SET", b"key", value])
+    get, swap, incr = [b"GET", b"key"], [b"SET", b"key", value[:-1], b"GET"], [b"INCR", b"n"]
+    replies = run(*[get] * 4, swap, incr, incr)
+
+    assert len(replies) <= reply_bytes_max
+    assert replies.endswith(_NO_ROOM + _TOO_MUCH * 2)
+    assert run([b"STRLEN", b"key"], [b"EXISTS", b"n"]) == b":%d\r\n:0\r\n" % (len(value) - 1)
+    assert len(run(get)) > len(value)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes_max", "longest"), [(2 << 20, (2 << 20) - 4096), (1 << 20, (1 << 20) - 4096), (64 << 20, 8 << 20)]
+)
+def test_the_longest_argument_is_what_the_cluster_carries(request_bytes_max: int, longest: int) -> None:
+    service = RedisService.for_settings(Settings(request_bytes_max=request_bytes_max, batch_bytes_max=64 << 20))
+    operation = encode_operation(Pipeline(0, 2, join_arguments([b"CONFIG", b"GET", b"proto-max-bulk-len"])))
+
+    told = service.execute(operation, Context(bytes(32), 1, bytes(32), 1))
+
+    assert told == join_arguments([b"proto-max-bulk-len", b"%d" % longest])
 
 
 def test_once_the_replies_are_too_large_the_rest_of_a_pipeline_is_not_run(subject: Any) -> None:
     subject.ask("SETRANGE", "key", LONGEST_STRING - 1, "x")
     get, incr = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n", b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
-    gets = LARGEST_REPLY // LONGEST_STRING
+    gets = LARGEST_REPLY // LONGEST_STRING + 1
 
     replies = subject.run(get * gets + incr)
 
     assert replies.endswith(_TOO_MUCH)
-    assert len(replies) < LARGEST_REPLY + LONGEST_STRING
+    assert len(replies) < LARGEST_REPLY
     assert subject.ask("EXISTS", "n") == b":0\r\n"
 
 

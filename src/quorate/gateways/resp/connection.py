@@ -55,6 +55,7 @@ class Connection:
         "_roster",
         "_scanner",
         "_unanswered",
+        "complaint",
         "is_closing",
         "session",
     )
@@ -72,6 +73,8 @@ class Connection:
         """Makes what is sent of the outstanding operation's result; None when the result is the replies."""
         self.is_closing = False
         """Nothing more is read; close when the output is written."""
+        self.complaint = ""
+        """What the client sent that is no Redis protocol, once it is closed for that."""
 
     @property
     def is_waiting(self) -> bool:
@@ -133,7 +136,7 @@ class Connection:
                 if scanner.error is not None:
                     session.begin_command()
                     self._reply(replies.error(b"ERR Protocol error: " + scanner.error.reason))
-                    self.is_closing = True
+                    self._close_for(scanner.error.reason.decode("ascii", "backslashreplace"))
                 return None
             scanner.consume()
             session.begin_command()
@@ -141,11 +144,15 @@ class Connection:
                 return operation
         return None
 
+    def _close_for(self, complaint: str) -> None:
+        self.is_closing = True
+        self.complaint = complaint
+
     def _perform(self, command: Command) -> bytes | None:
         """Handle one command; the operation that it needs, if any."""
         session, name = self.session, command.name
         if name in ATTACKS:
-            self.is_closing = True
+            self._close_for("HTTP")
         elif name == b"quit":
             self._reply(replies.OK)
             self.is_closing = True
@@ -164,9 +171,10 @@ class Connection:
         return None
 
     def _refuse(self, command: Command) -> bytes | None:
-        """The error for what is wrong with a command by its form alone; it breaks a transaction."""
+        """The error for what is wrong with a command by its form or size alone; it breaks a transaction."""
         queue = self.session.queue
-        error = check_form(command, is_queued=queue is not None)
+        is_queued = queue is not None
+        error = replies.error(command.refusal) if command.refusal else check_form(command, is_queued=is_queued)
         if error is None:
             return None
         if command.name == b"exec":

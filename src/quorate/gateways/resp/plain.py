@@ -55,7 +55,7 @@ def _end_of_command(buffer: bytes | bytearray, special_names: frozenset[bytes], 
         return start
     for _ in range(count - 1):
         header = _BULK_HEADER.match(buffer, end + 2)
-        if header is None:
+        if header is None or int(header[1]) > limits.argument_bytes:
             return start
         end = header.end() + int(header[1])
         if buffer[end : end + 2] != _LINE_END:

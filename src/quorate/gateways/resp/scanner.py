@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from quorate.gateways.resp.inline import split_inline
-from quorate.gateways.resp.limits import LINE_BYTES_MAX, ScanLimits
+from quorate.gateways.resp.limits import HOPELESS_BYTES, LINE_BYTES_MAX, ScanLimits
 from quorate.gateways.resp.plain import end_of_run
+from quorate.services.redis.errors import STRING_TOO_LONG
 from quorate.services.redis.numbers import parse_integer
 
 _BULK_HEADER: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
@@ -38,6 +39,8 @@ class Command(NamedTuple):
     """With the name."""
     raw: bytes
     """The command as a canonical RESP array."""
+    refusal: bytes = b""
+    """Why it is not taken: it is too large, and all that is left of it is its name."""
 
     def arguments(self) -> list[bytes]:
         """All arguments, the name first. Connection-level commands alone pay for this."""
@@ -93,6 +96,7 @@ class Scanner:
         "_missing",
         "_name",
         "_next",
+        "_refusal",
         "_special_names",
         "error",
     )
@@ -121,6 +125,8 @@ class Scanner:
         """The size of the argument at the cursor, once its header was read."""
         self._name = b""
         self._is_canonical = True
+        self._refusal = b""
+        """Why the front command is stepped over and forgotten, once that is known."""
 
     @property
     def buffered_bytes(self) -> int:
@@ -153,7 +159,7 @@ class Scanner:
             piece = self._take_plain(bytes_max - size)
             if not piece:
                 command = self.peek()
-                if command is None or command.name in self._special_names:
+                if command is None or command.refusal or command.name in self._special_names:
                     break
                 piece = command.raw
                 self.consume()
@@ -163,7 +169,7 @@ class Scanner:
 
     def _take_plain(self, bytes_max: int) -> bytes:
         """The fast path, for a front command that was not looked at yet."""
-        if self._cursor:
+        if self._cursor or self._refusal:
             return b""
         buffer = self._buffer
         end = end_of_run(buffer, self._special_names, self._limits, bytes_max)
@@ -201,17 +207,17 @@ class Scanner:
     def _scan(self) -> Command | None:
         """Look further at the front of the buffer. Commands without arguments are dropped, as Redis does."""
         while self._buffer:
-            if self._cursor == 0 and self._buffer[0] != _ASTERISK:
+            if self._cursor == 0 and self._buffer[0] != _ASTERISK and not self._refusal:
                 words = self._scan_inline()
                 if words is None:
                     return None
                 if words:
                     return Command(words[0].lower(), len(words), join_arguments(words))
             else:
-                if self._cursor == 0 and not self._scan_argument_count():
+                if self._cursor == 0 and not self._refusal and not self._scan_argument_count():
                     return None
                 if self._announced:
-                    return self._finish_array() if self._scan_arguments() else None
+                    return self._finish_array() if self._scan_arguments() else self._step_over()
             self._drop_front(self._cursor)
         return None
 
@@ -238,10 +244,12 @@ class Scanner:
         return True
 
     def _scan_arguments(self) -> bool:
-        """Step over the arguments of the front command; False while some are missing."""
+        """Step over the arguments of the front command; False while some are missing, or one is too large."""
         buffer = self._buffer
         while self._missing:
             if self._bulk_length is None and not self._scan_bulk_header():
+                return False
+            if self._refusal:
                 return False
             end = self._cursor + (self._bulk_length or 0)
             if end + 2 > len(buffer):
@@ -264,12 +272,42 @@ class Scanner:
             length = self._read_number(b"too big bulk count string", b"invalid bulk length", expected_mark=_DOLLAR)
         if length is None:
             return False
-        if not 0 <= length <= self._limits.command_bytes:
+        if not 0 <= length <= HOPELESS_BYTES:
             raise ProtocolError(b"invalid bulk length")
-        if self._cursor + length > self._limits.command_bytes:
-            raise ProtocolError(b"too big request")
+        if not self._refusal:
+            self._refusal = self._refusal_of(length)
         self._bulk_length = length
         return True
+
+    def _refusal_of(self, length: int) -> bytes:
+        """What is wrong with an argument of *length* bytes at the cursor."""
+        if length > self._limits.argument_bytes:
+            return STRING_TOO_LONG.encode()
+        if self._cursor + length > self._limits.command_bytes:
+            return b"ERR quorate: the command is too large, the limit is %d bytes" % self._limits.command_bytes
+        return b""
+
+    def _step_over(self) -> Command | None:
+        """Step over the rest of a command that is too large, and forget it as it comes; None while some is missing,
+        or when the command is not too large."""
+        while self._missing and self._refusal:
+            if self._bulk_length is None and not self._scan_bulk_header():
+                self._forget(self._cursor)
+                return None
+            end = self._cursor + (self._bulk_length or 0) + 2
+            if end > len(self._buffer):
+                self._bulk_length = end - len(self._buffer) - 2  # below zero where only of the line end is missing
+                self._forget(len(self._buffer))
+                return None
+            self._cursor = end
+            self._bulk_length = None
+            self._missing -= 1
+        return Command(self._name, self._announced, b"", self._refusal) if self._refusal else None
+
+    def _forget(self, end: int) -> None:
+        """Drop the first *end* bytes of a command that is stepped over."""
+        self._buffer = bytearray(self._buffer[end:]) if end < len(self._buffer) else b""
+        self._cursor = 0
 
     def _read_number(self, too_long: bytes, invalid: bytes, expected_mark: int | None = None) -> int | None:
         """The number behind the mark in the line at the cursor, which steps over the line; None while it is

@@ -14,6 +14,7 @@ from quorate.gateways.ports import Invoker
 from quorate.gateways.resp import replies
 from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, Connection
 from quorate.gateways.resp.limits import ScanLimits
+from quorate.gateways.resp.refusals import Refusals
 from quorate.gateways.resp.session import Roster, Session
 
 BUFFERED_BYTES_MAX: Final = 512 * 1024
@@ -66,6 +67,7 @@ class RespServer:
         self.invoker = invoker
         self.limits = limits
         self.roster = Roster(asyncio.get_running_loop().time)
+        self.refusals = Refusals(asyncio.get_running_loop().time)
         self._clients_max = _affordable_clients(limits.clients)
         self.is_stopping = False
         self._clients: set[_Client] = set()
@@ -110,7 +112,10 @@ class RespServer:
 
     def admit(self, client: _Client) -> bool:
         """Count *client* in, unless there are too many or the gateway is stopping."""
-        if self.is_stopping or len(self._clients) >= self._clients_max:
+        if self.is_stopping:
+            return False
+        if len(self._clients) >= self._clients_max:
+            self.refusals.count("too many clients", client.address)
             return False
         self._clients.add(client)
         self._are_all_gone.clear()
@@ -165,6 +170,11 @@ class _Client(asyncio.Protocol):
         roster = self._server.roster
         self._session = roster.open(_address(transport, "peername"), _address(transport, "sockname"))
         self._connection = Connection(self._session, roster, self._server.limits.scan)
+
+    @property
+    def address(self) -> str:
+        """Where the client is."""
+        return _address(self._transport, "peername")
 
     def data_received(self, data: bytes) -> None:
         connection = self._connection
@@ -241,6 +251,9 @@ class _Client(asyncio.Protocol):
     def _settle(self) -> None:
         """Close when nothing more can come of this client; read on when there is room again."""
         connection = self._connection
+        if connection.complaint:
+            self._server.refusals.count(connection.complaint, self._session.address)
+            connection.complaint = ""
         if (connection.is_closing or self._has_ended) and not (connection.is_waiting or self._is_write_paused):
             self._transport.close()
         elif self._is_read_paused and self._can_read():

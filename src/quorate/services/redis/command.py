@@ -8,18 +8,23 @@ from typing import NamedTuple
 
 from quorate.services.redis.choice import Choices
 from quorate.services.redis.keyspace import Database, Keyspace
+from quorate.services.redis.limits import Limits
+from quorate.services.redis.operation import Pipeline, Transaction
 from quorate.services.redis.reply import RESP2, RESP3, Dialect
 
 
 class Call:
     """One operation while it runs: what its commands' handlers see of the world."""
 
-    __slots__ = ("_choices", "_seed", "database", "dialect", "keyspace", "microseconds")
+    __slots__ = ("_choices", "_seed", "database", "dialect", "keyspace", "limits", "microseconds")
 
-    def __init__(self, keyspace: Keyspace, database: int, protocol: int, microseconds: int, seed: bytes) -> None:
+    def __init__(
+        self, keyspace: Keyspace, limits: Limits, operation: Pipeline | Transaction, microseconds: int, seed: bytes
+    ) -> None:
         self.keyspace = keyspace
-        self.database: Database = keyspace.databases[database]
-        self.dialect: Dialect = RESP2 if protocol == 2 else RESP3
+        self.limits = limits
+        self.database: Database = keyspace.databases[operation.database]
+        self.dialect: Dialect = RESP2 if operation.protocol == 2 else RESP3
         self.microseconds = microseconds
         """Agreed time; 0 in a query, which never runs a command that asks for it."""
         self._seed = seed

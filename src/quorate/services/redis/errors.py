@@ -35,6 +35,7 @@ DATABASE_OUT_OF_RANGE = "ERR DB index is out of range"
 STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 PROTOCOL_ERROR = "ERR Protocol error: an operation holds RESP arrays of bulk strings, whole ones, and nothing else"
 REPLY_TOO_LARGE = "ERR the replies of one operation exceed the limit of this service, ask for less at once"
+REPLY_HAS_NO_ROOM = "ERR the command was executed, but its reply exceeds the limit of this service"
 ARGUMENT_TOO_LARGE = "ERR an argument exceeds the maximum size of this service"
 
 

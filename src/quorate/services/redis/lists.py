@@ -62,11 +62,15 @@ def _pop(name: str, from_left: bool) -> Handler:
             return call.dialect.null if wanted is None else call.dialect.null_array
         if wanted == 0:
             return EMPTY_ARRAY
+        from_end = present if from_left else reversed(present)
+        taken = list(islice(from_end, 1 if wanted is None else wanted))
+        reply = bulk(taken[0]) if wanted is None else bulks(taken)  # refused when too large, with nothing taken yet
         values: List = call.database.change(key, deque) or deque()
         take = values.popleft if from_left else values.pop
-        taken = [take() for _ in range(1 if wanted is None else min(wanted, len(values)))]
+        for _ in taken:
+            take()
         call.database.delete_if_empty(key, values)
-        return bulk(taken[0]) if wanted is None else bulks(taken)
+        return reply
 
     return pop
 

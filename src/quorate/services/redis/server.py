@@ -6,13 +6,13 @@ from quorate.services.redis.command import NO_KEYS, Call, Command, Kind
 from quorate.services.redis.errors import SYNTAX, CommandError, unknown_subcommand, wrong_arity
 from quorate.services.redis.glob import matcher
 from quorate.services.redis.keys import database_argument
-from quorate.services.redis.limits import LONGEST_STRING
 from quorate.services.redis.operation import DATABASES
 from quorate.services.redis.reply import OK, bulk, bulks, integer
 
 REDIS_VERSION = "7.0.15"
 """The version whose commands, replies and errors these are."""
 
+_LONGEST_ARGUMENT = b"proto-max-bulk-len"
 _SETTINGS = {
     b"appendfsync": b"everysec",
     b"appendonly": b"no",
@@ -20,7 +20,7 @@ _SETTINGS = {
     b"maxmemory": b"0",
     b"maxmemory-policy": b"noeviction",
     b"notify-keyspace-events": b"",
-    b"proto-max-bulk-len": b"%d" % LONGEST_STRING,
+    _LONGEST_ARGUMENT: b"",
     b"save": b"",
     b"timeout": b"0",
 }
@@ -86,8 +86,9 @@ def config(call: Call, arguments: list[bytes]) -> bytes:
     if len(arguments) < 3:
         raise wrong_arity("config|get")
     patterns = [matcher(pattern.lower()) for pattern in arguments[2:]]
-    names = [name for name in _SETTINGS if any(matches(name) for matches in patterns)]
-    return call.dialect.map([part for name in names for part in (name, _SETTINGS[name])])
+    settings = _SETTINGS | {_LONGEST_ARGUMENT: b"%d" % call.limits.longest_argument}
+    names = [name for name in settings if any(matches(name) for matches in patterns)]
+    return call.dialect.map([part for name in names for part in (name, settings[name])])
 
 
 def info(call: Call, arguments: list[bytes]) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
+from quorate.config import Settings
 from quorate.core.ports import Context
 from quorate.errors import MalformedMessage
 from quorate.messages.tree import Path
@@ -11,12 +13,13 @@ from quorate.services.redis.catalogue import command_for
 from quorate.services.redis.command import Call
 from quorate.services.redis.errors import (
     ARGUMENT_TOO_LARGE,
+    REPLY_HAS_NO_ROOM,
     REPLY_TOO_LARGE,
     CommandError,
     NeedsOrder,
 )
 from quorate.services.redis.keyspace import Keyspace
-from quorate.services.redis.limits import LARGEST_REPLY, LONGEST_STRING
+from quorate.services.redis.limits import LONGEST_STRING, Limits, limits_for
 from quorate.services.redis.operation import (
     Transaction,
     Versions,
@@ -37,11 +40,17 @@ class RedisService:
     when there is none; no command ever sees an expired key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._keyspace = Keyspace()
         self._parser = CommandParser()
         self.release = self._keyspace.release
         self.fetch = self._keyspace.fetch
+
+    @classmethod
+    def for_settings(cls, settings: Settings) -> Self:
+        """One that says no more than the cluster carries, and tells its clients what that is."""
+        return cls(limits_for(settings.request_bytes_max, settings.reply_bytes_max))
 
     def execute(self, operation: bytes, context: Context) -> bytes:
         """Apply an operation. Bytes that are none get an error reply."""
@@ -51,7 +60,7 @@ class RedisService:
             if isinstance(decoded, Versions):
                 return self._versions(decoded)
             commands = self._parser.parse(decoded.commands)
-            call = Call(self._keyspace, decoded.database, decoded.protocol, context.time, context.seed)
+            call = Call(self._keyspace, self._limits, decoded, context.time, context.seed)
             if isinstance(decoded, Transaction):
                 return self._transaction(decoded, call, commands)
             return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
@@ -77,7 +86,7 @@ class RedisService:
             commands = self._parser.parse(decoded.commands)
             if not all(_is_query(command) for command in commands):
                 return None
-            call = Call(self._keyspace, decoded.database, decoded.protocol, 0, b"")
+            call = Call(self._keyspace, self._limits, decoded, 0, b"")
             return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
         except (MalformedMessage, CommandError, NeedsOrder):
             return None
@@ -117,22 +126,25 @@ class RedisService:
 
 
 def _run(call: Call, commands: list[list[bytes]], may_be_large: bool) -> list[bytes]:
-    """Run commands and collect their replies. Once these are too large, the rest is refused, and not run.
+    """Run commands and collect their replies. Once these are too large, the rest is refused, and not run; in place of
+    a reply that has no room any more there is an error, also where its command has changed something.
 
     *may_be_large* says whether the operation has room for an argument that is too large.
     """
     replies = []
-    room = LARGEST_REPLY
+    room = call.limits.largest_reply
     for arguments in commands:
         try:
-            if room < 0:
+            if room <= 0:
                 raise CommandError(REPLY_TOO_LARGE)
             if may_be_large and max(map(len, arguments)) > LONGEST_STRING:
                 raise CommandError(ARGUMENT_TOO_LARGE)
             reply = command_for(arguments).handler(call, arguments)
+            room -= len(reply)
+            if room < 0:
+                raise CommandError(REPLY_HAS_NO_ROOM)
         except CommandError as error:
             reply = error.reply
-        room -= len(reply)
         replies.append(reply)
     return replies
 

@@ -141,17 +141,19 @@ def _pop(lowest: bool) -> Handler:
         count = min(count, len(present))
         if not count:
             return EMPTY_ARRAY
-        members = call.database.change_or_create(key, SortedSet)
-        start = 0 if lowest else len(members) - count
-        taken = members.ordered[start : start + count]
-        members.remove_range(start, start + count)
-        call.database.delete_if_empty(key, members)
+        start = 0 if lowest else len(present) - count
+        taken = present.ordered[start : start + count]
         if not lowest:
             taken.reverse()
         if len(arguments) == 3:
-            return call.dialect.scored(taken)
-        score, member = taken[0]
-        return b"*2\r\n" + bulk(member) + call.dialect.double(score)
+            reply = call.dialect.scored(taken)  # refused when too large, with nothing taken yet
+        else:
+            score, member = taken[0]
+            reply = b"*2\r\n" + bulk(member) + call.dialect.double(score)
+        members = call.database.change_or_create(key, SortedSet)
+        members.remove_range(start, start + count)
+        call.database.delete_if_empty(key, members)
+        return reply
 
     return pop
 
