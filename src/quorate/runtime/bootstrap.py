@@ -26,6 +26,7 @@ from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
 from quorate.runtime.services import load_service
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
+from quorate.runtime.watched import WatchedService
 from quorate.storage.memory import MemoryJournal
 
 _FILES: Final = 65_536
@@ -68,16 +69,16 @@ class Assembly:
         """A replica whose storage is memory and that ran before in this incarnation does not know what it voted."""
         self.authenticator: Final = ReplicaAuthenticator(folder.replica_id, folder.key_pair, configuration)
         journal = MemoryJournal()
+        self.telemetry: Final = Telemetry(folder.replica_id, clock.now, lambda: _standing(self.replica))
         replica = self.replica = Replica(
             folder.replica_id,
             configuration,
-            load_service(configuration.service, configuration.settings),
+            WatchedService(load_service(configuration.service, configuration.settings), self.telemetry),
             self.authenticator,
             journal.records(),
             self.lost_votes,
             tracing=fittings.tracing,
         )
-        self.telemetry: Final = Telemetry(folder.replica_id, clock.now, lambda: _standing(replica))
         roster = Roster()
         refusals = Refusals(self.telemetry.refused)
         driver = Driver(journal, roster, self.telemetry.trace)

@@ -81,13 +81,15 @@ class Telemetry:
         self._standing = standing
         self._last: dict[tuple[str, ...], int] = {}
 
-    def say(self, level: int, event: str, fields: Fields | None = None) -> None:
-        """Log one line."""
+    def say(self, level: int, event: str, fields: Fields | None = None, error: BaseException | None = None) -> None:
+        """Log one line, with the traceback of *error* behind it."""
         if self._logger.isEnabledFor(level):
             own = {"replica": self._replica_id, **self._standing()}
-            self._logger.log(level, event, extra={"fields": own | dict(fields or {})})
+            self._logger.log(level, event, exc_info=error, extra={"fields": own | dict(fields or {})})
 
-    def say_now_and_then(self, level: int, event: str, kind: tuple[str, ...], fields: Fields) -> None:
+    def say_now_and_then(
+        self, level: int, event: str, kind: tuple[str, ...], fields: Fields, error: BaseException | None = None
+    ) -> None:
         """Log one line, unless one of this event and kind was logged in the last ten seconds."""
         key = (event, *kind)
         now = self._now()
@@ -97,7 +99,7 @@ class Telemetry:
         if len(self._last) >= _KINDS_MAX:
             self._last.clear()
         self._last[key] = now
-        self.say(level, event, fields)
+        self.say(level, event, fields, error)
 
     def trace(self, trace: Trace) -> None:
         """Log what the core tells."""
@@ -115,3 +117,7 @@ class Telemetry:
         """Log, now and then, that a frame was refused."""
         fields = {"peer": peer, "reason": reason, "total": total}
         self.say_now_and_then(logging.WARNING, "frame-refused", (peer, reason), fields)
+
+    def service_failed(self, kind: tuple[str, ...], fields: Fields, error: BaseException | None) -> None:
+        """Log, now and then, that the service raised; with a traceback when there is an *error*."""
+        self.say_now_and_then(logging.ERROR, "service-raised", kind, fields, error)
