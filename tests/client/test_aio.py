@@ -468,3 +468,22 @@ def test_a_view_of_wide_elements_is_measured_in_bytes(fake_cluster: Any, run: An
             assert await asyncio.gather(before, after) == [b"done before", b"done after"]
 
     run(scenario())
+
+
+def test_processes_that_share_a_key_and_start_at_once_have_sessions_of_their_own(
+    fake_cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One and the same microsecond for all: an opening that says no more would be answered with one session."""
+    monkeypatch.setattr("time.time_ns", lambda: 1_800_000_000_000_000_000)
+
+    async def scenario() -> None:
+        async with fake_cluster() as cluster:
+            for number in range(8):
+                async with connect(cluster.path, sessions=1) as client:
+                    assert await client.invoke(b"%d" % number) == b"done %d" % number
+
+            openings = {request.timestamp for request in cluster.replicas[0].requests if not request.operations}
+            sessions = {request.session for request in cluster.replicas[0].requests if request.operations}
+            assert (len(openings), len(sessions)) == (8, 8)
+
+    run(scenario())

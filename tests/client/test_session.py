@@ -6,6 +6,7 @@ import pytest
 
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.auth.keys import KeyPair
+from quorate.client.known import CHANCE_BITS, OPENING_TICKS, Openings, opening_timestamp
 from quorate.client.session import IDLE_MICROSECONDS, Completed, Failed, SendRequest, Session, SessionEffect
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.errors import RequestRefused
@@ -443,3 +444,16 @@ class TestAbandoning:
 
         assert bench.settle() == []
         assert bench.sent == []
+
+
+@pytest.mark.parametrize("year", [1970, 2026, 2111])
+def test_openings_tick_with_the_wall_clock_whatever_chance_says(year: int) -> None:
+    second = (year - 1970) * 31_556_952
+    early, late = second * 1_000_000, second * 1_000_000 + 2_000
+    most = (1 << CHANCE_BITS) - 1
+
+    assert opening_timestamp(early, most) < opening_timestamp(late, 0) < 2**63
+    assert opening_timestamp(early, 1) - opening_timestamp(early, 0) == 1
+    openings = Openings(opening_timestamp(early, 7), 1, OPENING_TICKS)
+    assert openings.next(5_000) == opening_timestamp(early, 7)
+    assert abs(opening_timestamp(early + 600_000_000, 0) - openings.next(600_005_000)) < 1 << CHANCE_BITS

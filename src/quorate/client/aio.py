@@ -14,6 +14,7 @@ from quorate.auth.authenticator import ClientAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.coalescer import Coalescer
 from quorate.client.inspection import Inspections
+from quorate.client.known import CHANCE_BITS, OPENING_TICKS, opening_timestamp
 from quorate.client.replicas import Replicas
 from quorate.client.session import Session
 from quorate.client.waiting import ClientLimits, Operation, bytes_of
@@ -126,7 +127,8 @@ class AsyncClient:
 
     def _make_session(self) -> Session:
         first_timestamp = 1 + secrets.randbits(_FIRST_TIMESTAMP_BITS)
-        return Session(self._authenticator, self.configuration, time.time_ns() // 1000, first_timestamp)
+        first_opening = opening_timestamp(time.time_ns() // 1000, secrets.randbits(CHANCE_BITS))
+        return Session(self._authenticator, self.configuration, first_opening, first_timestamp, OPENING_TICKS)
 
     def _link_changed(self, replica_id: int) -> None:
         self._coalescer.link_changed(replica_id)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from quorate.core.quorum import quorums_of
+
+OPENING_TICKS: Final = 2048
+"""Timestamps of openings tick so often in a microsecond: room for chance, until the year 2112."""
+CHANCE_BITS: Final = 21
+
+
+def opening_timestamp(wall: int, chance: int) -> int:
+    """When a process opens a session, in ticks: the wall clock's microseconds to the millisecond, and *chance*, that
+    many random bits, below it. So two processes that share a key and start at once hardly ever share an opening."""
+    return (wall * OPENING_TICKS >> CHANCE_BITS << CHANCE_BITS) + chance
 
 
 class Openings:
     """The timestamps of one session's openings: the wall clock, as the monotonic clock continues it."""
 
-    def __init__(self, first: int, step: int) -> None:
+    def __init__(self, first: int, step: int, ticks: int) -> None:
         self._first = first
+        self._ticks = ticks
         self._step = step
         self._started: int | None = None
         self._least = first
@@ -18,7 +31,7 @@ class Openings:
         """The timestamp of an opening at *now*; larger than all before."""
         if self._started is None:
             self._started = now
-        timestamp = max(self._least, self._first + now - self._started)
+        timestamp = max(self._least, self._first + (now - self._started) * self._ticks)
         self._least = timestamp + 1
         return timestamp
 

@@ -16,7 +16,8 @@ client stay open), a session that was idle for `IDLE_MICROSECONDS` is not truste
 one before it is sent at all. What remains are clients that use more than S sessions within that time.
 
 **Openings** of a client have growing timestamps, also across its restarts and among processes that share its key. The
-wall clock gives them; where the replicas know a later one, they say so (STALE) and the session opens above it.
+wall clock gives them, with random bits below it; where the replicas know a later one, they say so (STALE) and the
+session opens above it.
 """
 
 from __future__ import annotations
@@ -101,9 +102,10 @@ class _Outstanding:
 class Session:
     """One session of a client: one request at a time, each executed at most once.
 
-    Times are monotonic microseconds. `first_open_timestamp` is the wall clock's microseconds. `first_timestamp` is that
-    of the first request; a caller who has randomness draws it, so that two processes that share a key, and by a freak
-    an opening and so a session, never take the answer to the other's request for their own.
+    Times are monotonic microseconds. `first_open_timestamp` is the wall clock, which ticks `ticks` times a microsecond:
+    a caller who has randomness puts it below the microseconds (`known.opening_timestamp`), as openings with equal
+    timestamps have one session. `first_timestamp` is that of the first request; it is drawn as well, so that two
+    processes that share a session all the same never take the answer to the other's request for their own.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Session:
         configuration: ClusterConfiguration,
         first_open_timestamp: int,
         first_timestamp: int = 1,
+        ticks: int = 1,
     ) -> None:
         self._authenticator = authenticator
         self._configuration = configuration
@@ -119,7 +122,7 @@ class Session:
         self._everyone = tuple(range(configuration.replica_count))
         self._first_interval = _first_interval_of(configuration)
         self._views = Views(configuration.replica_count)
-        self._openings = Openings(first_open_timestamp, 1 + (first_timestamp - 1) % _SPREAD)
+        self._openings = Openings(first_open_timestamp, 1 + (first_timestamp - 1) % _SPREAD, ticks)
         self._next_timestamp = first_timestamp
         self._session: int | None = None
         self._last_used = 0
