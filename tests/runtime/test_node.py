@@ -14,6 +14,7 @@ from quorate.messages.protocol import Inspect, Prepare
 from quorate.messages.records import DecidedRecord
 from quorate.runtime.driver import Driver
 from quorate.runtime.node import TURN_FRAMES_MAX, Node
+from quorate.runtime.ports import STANDSTILL
 from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Telemetry
@@ -201,6 +202,41 @@ def test_the_deadline_brings_a_turn(links: Any) -> None:
         await bench.turn()
 
         assert [now for now, _, _ in bench.core.turns] == [1_000_000, 1_003_000]
+
+    run(play)
+
+
+def test_time_in_which_the_process_stood_still_is_left_out(links: Any) -> None:
+    """After SIGSTOP the deadlines of the rules are as far away as before: what came in meanwhile is looked at first."""
+
+    async def play(bench: Bench) -> None:
+        bench.core.deadline = bench.clock.time + 200_000
+        bench.node.start()
+        await bench.turn()
+        bench.clock.time += 30_000_000
+        bench.node.frames_received(links.replica(1), [b"\x01"])
+        await bench.turn()
+        bench.core.deadline = None
+        bench.clock.time += 100_000
+        bench.node.frames_received(links.replica(1), [b"\x02"])
+        await bench.turn()
+
+        assert [now for now, _, _ in bench.core.turns] == [1_000_000, 1_200_000, 1_300_000]
+        assert [wall for _, wall, _ in bench.core.turns] == [1_000_005, 31_000_005, 31_100_005]
+
+    run(play)
+
+
+def test_a_turn_that_is_a_little_late_leaves_nothing_out(links: Any) -> None:
+    async def play(bench: Bench) -> None:
+        bench.core.deadline = bench.clock.time + 200_000
+        bench.node.start()
+        await bench.turn()
+        bench.clock.time += 200_000 + STANDSTILL
+        bench.node.frames_received(links.replica(1), [b"\x01"])
+        await bench.turn()
+
+        assert [now for now, _, _ in bench.core.turns] == [1_000_000, 1_200_000 + STANDSTILL]
 
     run(play)
 

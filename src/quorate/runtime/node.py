@@ -14,7 +14,7 @@ from quorate.messages.protocol import Inspect
 from quorate.net.links import FRAME_TOO_LARGE
 from quorate.runtime.driver import Driver
 from quorate.runtime.inbox import Inbox
-from quorate.runtime.ports import Clock, Link
+from quorate.runtime.ports import AwakeClock, Clock, Link
 from quorate.runtime.reception import Reception
 from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Telemetry
@@ -87,9 +87,10 @@ class Node:
         self._reception = reception
         self._inspect = inspect
         self._telemetry = telemetry
-        self._clock = clock
+        self._clock = AwakeClock(clock)
         self._inbox = Inbox()
-        self._alarm = Alarm(self._schedule, clock)
+        self._alarm = Alarm(self._schedule, self._clock)
+        self._deadline: int | None = None
         self._turn_handle: asyncio.Handle | None = None
         self._is_running = False
 
@@ -142,6 +143,7 @@ class Node:
             raise
 
     def _take_turn(self) -> None:
+        self._clock.woke(self._deadline)
         now = self._clock.now()
         wall = self._clock.wall()
         for link, frame in self._inbox.take(TURN_FRAMES_MAX):
@@ -153,6 +155,7 @@ class Node:
             else:
                 self._core.receive(opened, now, wall)
         self._driver.perform(self._core.settle(now, wall))
-        self._alarm.set(self._core.next_deadline())
+        self._deadline = self._core.next_deadline()
+        self._alarm.set(self._deadline)
         if self._inbox:
             self._schedule()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from quorate.messages.records import Record
 
@@ -69,3 +69,32 @@ class SystemClock:
     def wall(self) -> int:
         """Since 1970."""
         return time.time_ns() // 1000
+
+
+STANDSTILL: Final = 500_000
+"""Microseconds. A process that wakes so much later than it wanted to did not run meanwhile."""
+
+
+class AwakeClock:
+    """The machine's clocks without the time in which the process stood still (SIGSTOP, a suspended machine, swapping).
+
+    Its inbox filled up meanwhile, and nobody else was slow: a replica that counted this time would leave its view.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stood_still = 0
+
+    def now(self) -> int:
+        """Monotonic: for deadlines."""
+        return self._clock.now() - self._stood_still
+
+    def wall(self) -> int:
+        """Since 1970: nothing is left out."""
+        return self._clock.wall()
+
+    def woke(self, deadline: int | None) -> None:
+        """The process runs, and wanted to by *deadline* at the latest."""
+        late = 0 if deadline is None else self.now() - deadline
+        if late > STANDSTILL:
+            self._stood_still += late
