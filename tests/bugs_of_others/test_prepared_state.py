@@ -53,7 +53,7 @@ def test_correction_14_a_view_change_keeps_what_prepared() -> None:
 def test_correction_14_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """P and Q forgotten when a view is left."""
     forget = "core.log.prepared_claims.clear(); core.log.pre_prepared_claims.clear(); "
-    weaken(monkeypatch, view_change.start, LEAVING, forget + LEAVING)
+    weaken(monkeypatch, view_change.leave, LEAVING, forget + LEAVING)
     with pytest.raises(CAUGHT):
         commit_at_one(0).assert_recovers()
 
@@ -70,7 +70,7 @@ def test_correction_13_so_do_many_view_changes_in_a_row(failed_views: int) -> No
 def test_correction_13_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """P of the view that is left only. One view change does no harm, two do."""
     of_this_view = "{n: c for n, c in core.log.prepared_claims.items() if c.view == core.view}"
-    weaken(monkeypatch, view_change.start, LEAVING, f"core.log.prepared_claims = {of_this_view}; {LEAVING}")
+    weaken(monkeypatch, view_change.leave, LEAVING, f"core.log.prepared_claims = {of_this_view}; {LEAVING}")
     commit_at_one(0).assert_recovers()
     with pytest.raises(CAUGHT):
         commit_at_one(1).assert_recovers()

@@ -20,19 +20,29 @@ from quorate.messages.records import ViewRecord
 
 def start(core: Core, view: int, reason: str) -> None:
     """Leave the view: accept nothing of it any more, and say what is known here (VC-1)."""
-    require(view > core.view, "views only grow")
-    timers.on_view_left(core)
-    core.status = Status.VIEW_CHANGE
-    core.views.view = view
-    core.views.changes += 1
-    core.views.pending_new_view = None
-    core.parked.clear()
+    leave(core, view)
     message = own_view_change(core)
     frame = core.auth.seal(message)
     core.views.view_changes[core.replica_id] = (message, frame)
     core.persist(ViewRecord(view, True, frame))
     core.broadcast_frame(message, frame)
     core.note("view-change", view=view, reason=reason)
+
+
+def leave(core: Core, view: int) -> None:
+    """VC-6: what ends with a view. Its primary forgets what those clients want whose requests it proposed and did not
+    get prepared: one of them may be authentic here alone, and would end every view that this replica leads (C1). A
+    correct client asks again, and asks all."""
+    require(view > core.view, "views only grow")
+    if core.is_primary:
+        for client in sorted(core.log.clients_of_unprepared()):
+            core.waiting.forget(client)
+    timers.on_view_left(core)
+    core.status = Status.VIEW_CHANGE
+    core.views.view = view
+    core.views.changes += 1
+    core.views.pending_new_view = None
+    core.parked.clear()
 
 
 def own_view_change(core: Core) -> ViewChange:
@@ -148,12 +158,9 @@ def on_new_view(core: Core, opened: Opened) -> None:
             start(core, core.view + 1, f"the new primary's NEW-VIEW was wrong: {examined}")
         return
     if message.view > core.view:
-        timers.on_view_left(core)
-        core.status = Status.VIEW_CHANGE
-        core.views.view = message.view
-        core.views.changes += 1
-        core.parked.clear()
+        leave(core, message.view)
     core.views.pending_new_view = (message, examined, opened.frame, opened.envelope.attachments)
+    conclude(core)  # now: the first PRE-PREPAREs of the new view may be in the same turn, behind it
 
 
 def examine(core: Core, message: NewView) -> Choice | str:

@@ -98,6 +98,11 @@ class WaitingRequests:
         if present is not None and present.request.timestamp == request.timestamp:
             self._unready(key)
 
+    def forget(self, client: bytes) -> None:
+        """Nothing of this client waits any more: it has to ask again."""
+        for key in [key for key in self._entries if key[0] == client]:
+            self._remove(key)
+
     def executed(self, request: Request) -> None:
         """The session has executed this timestamp: what waits up to it is done or superseded."""
         key = (request.client, request.session)

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
-
 from quorate.adversary.registry import CLIENT_STRATEGIES, REPLICA_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
@@ -111,9 +109,6 @@ class _Draw:
         self.trusted = [replica for replica in range(self.replicas) if replica not in turned]
         self.clients_count = len(clients)
         settings = self._settings(network, profile)
-        if any("big-mac" in client.strategies for client in clients):
-            # With MACs one such client can stop the group (C1): that is why requests are signed by default.
-            settings = replace(settings, request_authentication="signature")
         # f bad primaries one after the other, each with the longest time-out, and views to spare.
         liveness = (self.quorums.faults + 3) * settings.view_change_timeout_max_ms * MILLISECOND + 10 * SECOND
         return Plan(
