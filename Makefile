@@ -62,6 +62,7 @@ $(BIN)/python:
 
 packages-for-test:
 	@{ type -P redis-server && type -P redis-benchmark; } >/dev/null || $(call apt_install,redis-server redis-tools)
+	@type -P ip >/dev/null || [ "$$(id -u)" != 0 ] || $(call apt_install,iproute2)  # else what needs it is skipped
 
 packages-for-bench: packages-for-test
 	@type -P etcd >/dev/null || $(call apt_install,etcd-server) || $(call apt_install,etcd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,8 +67,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def quorate() -> Any:
     """Runs a command to its end."""
 
-    def run(*arguments: str, seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, seconds: float = 300.0, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "quorate", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, check=False, env=os.environ | environment
+        )
 
     return run

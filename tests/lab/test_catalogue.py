@@ -6,7 +6,8 @@ import pytest
 
 from quorate.adversary.registry import CLIENT_STRATEGIES, REPLICA_STRATEGIES
 from quorate.errors import ConfigurationError
-from quorate.lab.catalogue import ATTACKS, ROWS, Kind, choose_paused, choose_traitor, find_attack
+from quorate.lab.catalogue import ATTACKS, NAMESPACES_SUFFIX, ROWS, Kind, choose_paused, choose_traitor, find_attack
+from quorate.lab.paths import SHAPES
 
 
 def test_every_strategy_is_an_attack() -> None:
@@ -28,6 +29,20 @@ def test_the_traitor_suits_the_attack() -> None:
     assert choose_traitor(find_attack("mute"), 5, 4) == 3
 
 
+def test_who_is_faulty_anyway_is_chosen_if_it_suits() -> None:
+    assert choose_traitor(find_attack("mute"), 5, 4, faulty=[0]) == 0
+    assert choose_traitor(find_attack("mute"), 5, 4, faulty=[1]) == 3
+    assert choose_traitor(find_attack("equivocate"), 5, 4, faulty=[0]) == 1
+
+
+def test_every_cut_is_there_without_and_with_namespaces() -> None:
+    for name in SHAPES:
+        inside = find_attack(name + NAMESPACES_SUFFIX)
+        assert inside.in_namespaces
+        assert inside.perturbation == find_attack(name).perturbation == name
+    assert {attack.perturbation for attack in ATTACKS.values() if attack.in_namespaces} == set(SHAPES)
+
+
 def test_who_is_paused_is_correct() -> None:
     assert choose_paused(find_attack("equivocate"), 5, 4, [1]) is None
     assert choose_paused(find_attack("null-for-prepared"), 5, 4, [2]) == 1
@@ -46,3 +61,8 @@ def test_strategies_of_a_replica_are_joined() -> None:
 def test_what_is_no_attack(name: str) -> None:
     with pytest.raises(ConfigurationError):
         find_attack(name)
+
+
+def test_a_slip_of_the_keys_is_guessed() -> None:
+    with pytest.raises(ConfigurationError, match="is equivocate meant"):
+        find_attack("equivocte")

@@ -14,7 +14,9 @@ from quorate.errors import ConfigurationError, QuorateError
 from quorate.folder import ClusterFolder, load_cluster
 from quorate.lab.control import SOCKET_FILE, Behave, Command, Cut, Jump, Lie, NotRunning, Tell, Told, ask, obeying
 from quorate.lab.dialects import REGISTER_SERVICE, dialect_of
+from quorate.lab.hands import LabCutter
 from quorate.lab.members import is_laboratory, load_laboratory
+from quorate.lab.paths import lost_paths
 from quorate.lab.wire import Wire
 from quorate.net.handshake import Peer
 from quorate.runtime.services import load_service
@@ -49,7 +51,7 @@ def told(replica_id: int) -> Told:
 
 
 def test_commands_arrive_as_they_were_sent(tmp_path: Path) -> None:
-    commands: list[Command] = [Lie(("mute",), 3), Behave(), Jump(-5), Cut(frozenset({1}), frozenset({2})), Tell(True)]
+    commands: list[Command] = [Lie(("mute",), 3), Behave(), Jump(-5), Cut(frozenset({2})), Tell(True)]
     obeyed: list[Command] = []
 
     def obey(command: Command) -> Told:
@@ -105,13 +107,8 @@ class Recorder:
 
     def __init__(self, replica_id: int | None) -> None:
         self.peer = Peer(b"k" * 32, replica_id, "someone")
-        self.sent: list[bytes] = []
         self.received: list[list[bytes]] = []
         self.links: list[Any] = []
-
-    def send(self, frame: bytes) -> bool:
-        self.sent.append(frame)
-        return True
 
     def link_opened(self, link: Any) -> None:
         self.links.append(link)
@@ -124,24 +121,59 @@ class Recorder:
         self.links.remove(link)
 
 
-@pytest.mark.parametrize(("mute_to", "deaf_to"), [(set(), set()), ({1}, set()), (set(), {1}), ({1}, {1})])
-def test_links_are_cut_by_direction(mute_to: set[int], deaf_to: set[int]) -> None:
+@pytest.mark.parametrize(("deaf_to", "heard"), [(set(), [b"of a replica", b"of a client"]), ({1}, [b"of a client"])])
+def test_what_a_replica_is_deaf_to_is_lost(deaf_to: set[int], heard: list[bytes]) -> None:
     node, peer, client = Recorder(0), Recorder(1), Recorder(None)
     wire: Any = Wire(node)  # type: ignore[arg-type]
     wire.link_opened(peer)
     wire.link_opened(client)
-    wire.mute_to, wire.deaf_to = frozenset(mute_to), frozenset(deaf_to)
+    wire.deaf_to = frozenset(deaf_to)
 
-    assert all(link.send(b"out") for link in node.links)
-    wire.frames_received(peer, [b"in"])
-    wire.frames_received(client, [b"in"])
+    wire.frames_received(peer, [b"of a replica"])
+    wire.frames_received(client, [b"of a client"])
 
-    assert peer.sent == ([] if mute_to else [b"out"])
-    assert client.sent == [b"out"]
-    assert len(node.received) == (1 if deaf_to else 2)
+    assert node.received == [[frame] for frame in heard]
     wire.link_closed(peer, "gone")
     wire.link_closed(client, "gone")
     assert node.links == []
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "lost"),
+    [
+        ("cut", {0}, {(0, 1), (0, 2), (0, 3), (1, 0), (2, 0), (3, 0)}),
+        ("cut-backup", {2}, {(2, 0), (2, 1), (2, 3), (0, 2), (1, 2), (3, 2)}),
+        ("one-way-deaf", {0}, {(1, 0), (2, 0), (3, 0)}),
+        ("one-way-unheard", {0}, {(0, 1), (0, 2), (0, 3)}),
+        ("star", {1}, {(0, 2), (0, 3), (2, 0), (2, 3), (3, 0), (3, 2)}),
+        ("halves", {3}, {(3, 1), (3, 2), (0, 1), (0, 2), (1, 3), (2, 3), (1, 0), (2, 0)}),
+    ],
+)
+def test_which_paths_are_lost(name: str, chosen: set[int], lost: set[tuple[int, int]]) -> None:
+    assert set(lost_paths(name, chosen, 4)) == lost
+
+
+def test_receivers_are_told_what_they_lose_and_one_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    obeyed: dict[int, list[Command]] = {0: [], 2: []}
+    for replica in range(3):
+        (tmp_path / str(replica)).mkdir()
+
+    def obedience(replica: int) -> Any:
+        def obey(command: Command) -> Told:
+            obeyed[replica].append(command)
+            return told(replica)
+
+        return obey
+
+    async def main() -> None:
+        cutter = LabCutter(lambda replica: tmp_path / str(replica), 3)
+        async with obeying(tmp_path / "0", obedience(0)), obeying(tmp_path / "2", obedience(2)):
+            await cutter.cut([(1, 0), (0, 1), (0, 2), (1, 2)])
+            await cutter.mend()
+
+    asyncio.run(main())
+
+    assert obeyed == {0: [Cut(frozenset({1})), Cut()], 2: [Cut(frozenset({0, 1})), Cut()]}
 
 
 # ------------------------------------------------------------------------------------------- the dialects

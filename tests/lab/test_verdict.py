@@ -57,6 +57,19 @@ def test_a_state_that_diverged() -> None:
     assert problem.startswith("equal checkpoints:")
 
 
+def test_the_view_of_the_cluster_is_not_that_of_one_that_was_cut_off() -> None:
+    def look(*views: tuple[int, str]) -> Look:
+        return Look({replica: {"view": view, "status": status} for replica, (view, status) in enumerate(views)}, {})
+
+    here, leaving = (3, "normal"), (4, "view-change")
+
+    assert look(here, here, (7, "view-change"), here).view(4) == 3
+    assert look(here, here, (7, "normal"), here).view(4) == 3
+    assert look((4, "normal"), (4, "normal"), here, here).view(4) == 4
+    assert look(leaving, leaving, leaving, here).view(4) == 3
+    assert look(leaving, leaving).view(4) == 0
+
+
 def test_a_correct_replica_that_is_gone() -> None:
     look = Look({}, {0: told(0), 2: told(2)})
 
@@ -101,3 +114,5 @@ def test_any_broken_promise_is_bad() -> None:
     assert Verdict(attack="mute", kind="replica", row="B1", safe=False).is_bad
     assert Verdict(attack="mute", kind="replica", row="B1", linearizable=False).is_bad
     assert Verdict(attack="mute", kind="replica", row="B1", available=False).is_bad
+    assert Verdict(attack="mute", kind="replica", row="B1", failed="no cluster").is_bad
+    assert not Verdict(attack="mute", kind="replica", row="B1", skipped="not allowed").is_bad

@@ -16,22 +16,22 @@ from typing import Any, Final, NamedTuple
 import click
 import msgspec
 import uvloop
-from rich.table import Table
-from rich.text import Text
 
 from quorate.cli.addresses import LOOPBACK, free_ports
 from quorate.cli.health import NORMAL
-from quorate.cli.output import console, print_json, say
+from quorate.cli.options import Seconds
+from quorate.cli.output import print_json
 from quorate.cli.parent import environment_of_child
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
+from quorate.cli.verdicts import print_catalogue, print_matrix, print_matrix_as_markdown, print_one, summary
 from quorate.client.aio import connect
 from quorate.config import Settings
 from quorate.errors import ConfigurationError, QuorateError
 from quorate.folder import create_cluster
 from quorate.lab import namespaces
 from quorate.lab.catalogue import ATTACKS, Attack, find_attack
-from quorate.lab.course import Course
+from quorate.lab.course import BEFORE_SECONDS, Course
 from quorate.lab.dialects import REGISTER_SERVICE
 from quorate.lab.hands import Cutter
 from quorate.lab.members import Laboratory, load_laboratory, make_laboratory
@@ -39,6 +39,7 @@ from quorate.lab.verdict import Verdict
 from quorate.runtime.inspection import CONNECTED
 
 BAD: Final = 1
+INCOMPLETE: Final = 4
 REPLICAS: Final = 4
 DEFAULT_DIRECTORY: Final = "quorate-data"
 SETTINGS: Final = Settings(checkpoint_interval=32, view_change_timeout_ms=500)
@@ -47,8 +48,6 @@ _START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 1.0
 _NAMESPACE_PORT: Final = 7000
-_WORDS: Final = ("attack", "row", "by", "safety", "linear-\nizable", "served\nafter")
-_NUMBERS: Final = ("op/s", "op/s\nbefore", "longest\ngap s", "recovery\ns", "views")
 
 
 class Terms(NamedTuple):
@@ -64,9 +63,10 @@ class Terms(NamedTuple):
 @click.option("--replica", "replicas", type=click.IntRange(0), multiple=True, help="Who attacks; by default who suits.")
 @click.option("--all", "whole_matrix", is_flag=True, help="Every attack, or those named, each on a cluster of its own.")
 @click.option("--list", "lists", is_flag=True, help="List the attacks, and what to expect of each.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True, help="How long an attack lasts.")
+@click.option("--seconds", type=Seconds(0.1), default=3.0, show_default=True, help="How long an attack lasts.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the attackers' chance.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
+@click.option("--markdown", is_flag=True, help="With --all: print the table in Markdown, for documents.")
 @click.option("--inside-namespaces", is_flag=True, hidden=True)
 def attack(
     what: tuple[str, ...],
@@ -76,6 +76,7 @@ def attack(
     seconds: float,
     seed: int,
     as_json: bool,
+    markdown: bool,
     inside_namespaces: bool,
 ) -> None:
     """Attack the laboratory in DIR while a workload runs, and say what came of it: safety, linearizability,
@@ -85,27 +86,51 @@ def attack(
     a cluster that `quorate up --lab` runs; by default ./quorate-data. A replica that lied follows the rules again
     afterwards, and stays counted as faulty. More than f at once are refused.
 
+    With --all, links are also cut between network namespaces, each with one replica: where the system does not let
+    this user make some, those attacks are skipped, and the table says why.
+
     \b
     Example:  quorate up --lab --dir quorate-lab
               quorate attack equivocate quorate-lab
               quorate attack --all --json
 
-    Exit codes: 0 nothing was broken; 1 something was, or the cluster failed; 2 the command line or DIR is wrong.
+    Exit codes: 0 nothing was broken; 1 something was, or the cluster failed; 2 the command line or DIR is wrong;
+    4 nothing was broken, but attacks were skipped.
     """
     terms = Terms(seconds, seed, inside_namespaces)
+    if markdown and (as_json or not whole_matrix):
+        raise ConfigurationError("--markdown prints the table of --all, and without --json")
     if lists:
-        _list(as_json)
+        print_catalogue(as_json)
     elif whole_matrix:
         if replicas:
             raise ConfigurationError("--all chooses who attacks: leave out --replica")
-        chosen = [find_attack(name) for name in what or ATTACKS]
-        verdicts = _until_stopped(_run_matrix(chosen, terms))
-        print_json(msgspec.to_builtins(verdicts)) if as_json else _print_matrix(verdicts)
-        sys.exit(BAD if any(verdict.is_bad for verdict in verdicts) else 0)
+        verdicts = _until_stopped(_run_matrix(_chosen(what), terms))
+        if as_json:
+            print_json(msgspec.to_builtins(verdicts))
+        elif markdown:
+            print_matrix_as_markdown(verdicts)
+        else:
+            print_matrix(verdicts)
+        sys.exit(_exit_code(verdicts))
     else:
         verdict = _until_stopped(_run_one(*_target(what), replicas, terms))
-        print_json(msgspec.to_builtins(verdict)) if as_json else _print_one(verdict)
-        sys.exit(BAD if verdict.is_bad else 0)
+        print_json(msgspec.to_builtins(verdict)) if as_json else print_one(verdict)
+        sys.exit(_exit_code([verdict]))
+
+
+def _exit_code(verdicts: Sequence[Verdict]) -> int:
+    if any(verdict.is_bad for verdict in verdicts):
+        return BAD
+    return INCOMPLETE if any(verdict.skipped for verdict in verdicts) else 0
+
+
+def _chosen(names: tuple[str, ...]) -> list[Attack]:
+    """What --all runs."""
+    folders = [name for name in names if name not in ATTACKS and Path(name).is_dir()]
+    if folders:
+        raise ConfigurationError(f"--all makes clusters of its own: leave out {folders[0]}")
+    return [find_attack(name) for name in names or ATTACKS]
 
 
 def _target(what: tuple[str, ...]) -> tuple[Attack, Path]:
@@ -120,11 +145,12 @@ def _target(what: tuple[str, ...]) -> tuple[Attack, Path]:
 
 
 def _until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run; SIGTERM ends it as Ctrl-C does, so that nothing stays stopped or cut."""
+    """Run; SIGTERM and SIGHUP end it as Ctrl-C does, so that nothing stays stopped or cut."""
 
     async def run() -> Any:
         task = asyncio.create_task(work)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
         return await task
 
     try:
@@ -133,8 +159,16 @@ def _until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         raise QuorateError("stopped before there was a verdict") from None
 
 
+def _cancel_once(task: asyncio.Task[Any]) -> None:
+    """What ends in order already is not interrupted."""
+    if not task.cancelling():
+        task.cancel()
+
+
 async def _run_one(attack: Attack, directory: Path, replicas: Sequence[int], terms: Terms) -> Verdict:
-    return await Course(load_laboratory(directory), attack, terms.seconds, terms.seed).run(replicas)
+    line = f"{attack.name}: a workload, after {BEFORE_SECONDS:g} s the attack for {terms.seconds:g} s, then the verdict"
+    course = Course(load_laboratory(directory), attack, terms.seconds, terms.seed)
+    return await course.run(replicas, announce=lambda: click.echo(line, err=True))
 
 
 # ------------------------------------------------------------------------------------------- the whole matrix
@@ -149,12 +183,10 @@ async def _run_matrix(attacks: Sequence[Attack], terms: Terms) -> list[Verdict]:
         try:
             verdict = await run(one, terms)
         except QuorateError as error:  # no cluster, or no workload: the other attacks are run all the same
-            verdict = Verdict(
-                attack=one.name, kind=one.kind.value, row=one.row, available=False, problems=(str(error),)
-            )
+            verdict = Verdict(attack=one.name, kind=one.kind.value, row=one.row, failed=str(error))
         verdicts.append(verdict)
         if not terms.inside_namespaces:
-            click.echo(f"{number} of {len(attacks)}: {one.name}: {_summary(verdict)}", err=True)
+            click.echo(f"{number} of {len(attacks)}: {one.name}: {summary(verdict)}", err=True)
     return verdicts
 
 
@@ -166,13 +198,14 @@ async def _run_on_own_cluster(attack: Attack, terms: Terms) -> Verdict:
 
 
 async def _run_in_namespaces(attack: Attack, terms: Terms) -> Verdict:
-    """The same command, in a namespace in which it may do as it likes with the network."""
+    """The same command, in a namespace in which it may do as it likes with the network. It has a session of its own:
+    Ctrl-C reaches this process alone."""
     reason = namespaces.why_not()
     if reason is not None:
         return Verdict(attack=attack.name, kind=attack.kind.value, row=attack.row, skipped=reason)
     command = [*namespaces.entering(), sys.executable, "-m", "quorate", "attack", "--all", attack.name, "--json"]
     command += ["--inside-namespaces", "--seconds", str(terms.seconds), "--seed", str(terms.seed)]
-    process = await create_subprocess_exec(*command, stdout=PIPE, env=environment_of_child())
+    process = await create_subprocess_exec(*command, stdout=PIPE, env=environment_of_child(), start_new_session=True)
     try:
         output, _ = await process.communicate()
     except asyncio.CancelledError:
@@ -237,92 +270,3 @@ async def _until_up(client_folder: Path) -> None:
             if len(links) == REPLICAS and all(states == {CONNECTED} for states in links):
                 return
             await asyncio.sleep(_POLL_SECONDS)
-
-
-# --------------------------------------------------------------------------------------------------- printing
-
-
-def _list(as_json: bool) -> None:
-    if as_json:
-        fields = ("name", "row", "text", "expect")
-        print_json(
-            [{"kind": one.kind.value} | {name: getattr(one, name) for name in fields} for one in ATTACKS.values()]
-        )
-        return
-    for one in ATTACKS.values():
-        say(f"{one.name} ({one.kind.value}, {one.row}): {one.text}")
-        say(f"    expect: {one.expect}")
-
-
-def _summary(verdict: Verdict) -> str:
-    if verdict.skipped:
-        return f"skipped: {verdict.skipped}"
-    return "\n".join(["BROKEN", *verdict.problems]) if verdict.is_bad else "nothing was broken"
-
-
-def _print_matrix(verdicts: Sequence[Verdict]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (*_WORDS, *_NUMBERS):
-        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
-    table.add_column("noticed as", overflow="fold")
-    for verdict in verdicts:
-        table.add_row(*map(Text, _cells(verdict)))
-    console().print(table)
-    for verdict in verdicts:
-        for problem in verdict.problems:
-            say(f"{verdict.attack}: {problem}")
-    bad = sum(1 for verdict in verdicts if verdict.is_bad)
-    skipped = sum(1 for verdict in verdicts if verdict.skipped)
-    say(f"{len(verdicts) - skipped} attacks, {bad} broke something, {skipped} were skipped")
-
-
-def _cells(verdict: Verdict) -> list[str]:
-    if verdict.skipped:
-        empty = ["-"] * (len(_WORDS) + len(_NUMBERS) - 2)
-        return [verdict.attack, verdict.row, *empty, f"skipped: {verdict.skipped}"]
-    return [
-        verdict.attack,
-        verdict.row,
-        ", ".join(map(str, verdict.replicas)) or "client",
-        "holds" if verdict.safe else "BROKEN",
-        "yes" if verdict.linearizable else "NO",
-        "yes" if verdict.available else "NO",
-        f"{verdict.operations_per_second:.0f}",
-        f"{verdict.operations_per_second_before:.0f}",
-        f"{verdict.longest_gap_seconds:.2f}",
-        _recovery(verdict),
-        str(verdict.views),
-        _noticed(verdict),
-    ]
-
-
-def _recovery(verdict: Verdict) -> str:
-    return "never" if verdict.recovery_seconds is None else f"{verdict.recovery_seconds:.2f}"
-
-
-def _noticed(verdict: Verdict) -> str:
-    """What was noticed most, and how much else."""
-    if not verdict.noticed:
-        return "-"
-    what, count = next(iter(verdict.noticed.items()))
-    others = len(verdict.noticed) - 1
-    return f"{what} ({count})" + (f"; {others} more kind{'s' * (others > 1)}" if others else "")
-
-
-def _print_one(verdict: Verdict) -> None:
-    found = find_attack(verdict.attack)
-    who = ", ".join(f"replica {replica}" for replica in verdict.replicas) or "a client of the cluster"
-    say(f"{verdict.attack} ({verdict.row}) by {who}: {found.text}")
-    say(f"expected:      {found.expect}")
-    say(f"safety:        {'holds' if verdict.safe else 'BROKEN'}")
-    say(f"linearizable:  {'yes, and no acknowledged write is lost' if verdict.linearizable else 'NO'}")
-    say(f"served after:  {'yes, every caller' if verdict.available else 'NO'}")
-    rates = f"{verdict.operations_per_second:.0f} a second, {verdict.operations_per_second_before:.0f} before"
-    say(f"operations:    {verdict.operations} ({rates}); {verdict.unknown_outcomes} with unknown outcome")
-    say(f"longest gap:   {verdict.longest_gap_seconds:.2f} seconds")
-    say(f"recovered:     {_recovery(verdict)} seconds after the attack began")
-    say(f"views:         {verdict.views} further")
-    for what, count in verdict.noticed.items():
-        say(f"noticed:       {what} ({count} times)")
-    for remark in (*verdict.remarks, *verdict.problems):
-        say(remark)

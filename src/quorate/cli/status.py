@@ -18,6 +18,8 @@ from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed
 from quorate.folder import load_client
+from quorate.lab.control import tell
+from quorate.lab.members import is_laboratory
 
 UNHEALTHY: Final = 1
 _COLUMNS: Final = {
@@ -56,6 +58,7 @@ def status(directory: Path, as_json: bool, timeout: float) -> None:
     """
     _, configuration = load_client(directory)
     report = assess(configuration, asyncio.run(_ask(directory, configuration, timeout)))
+    report["laboratory"] = asyncio.run(_ask_laboratory(directory, configuration, timeout))
     if as_json:
         print_json(report)
     else:
@@ -66,6 +69,28 @@ def status(directory: Path, as_json: bool, timeout: float) -> None:
 async def _ask(directory: Path, configuration: ClusterConfiguration, timeout: float) -> list[Answer | NoAnswer]:
     async with connect(directory, wait_seconds=0) as client:
         return await ask_all(client, configuration.replica_count, timeout)
+
+
+async def _ask_laboratory(
+    directory: Path, configuration: ClusterConfiguration, timeout: float
+) -> list[dict[str, Any]] | None:
+    """How the replicas of a laboratory were turned and hindered, told by their own sockets; None if it is none."""
+    if not is_laboratory(directory):
+        return None
+    folders = [directory / f"replica-{replica_id}" for replica_id in range(configuration.replica_count)]
+    told = await asyncio.gather(*(tell(folder, timeout) for folder in folders))
+    return [
+        {
+            "id": one.replica_id,
+            "has_lied": one.has_lied,
+            "lies": list(one.lies),
+            "failure": one.failure,
+            "deaf_to": sorted(one.deaf_to),
+            "clock_offset_us": one.clock_offset,
+        }
+        for one in told
+        if one is not None
+    ]
 
 
 async def ask_all(client: AsyncClient, replica_count: int, timeout: float) -> list[Answer | NoAnswer]:
@@ -87,6 +112,13 @@ def _print(report: dict[str, Any]) -> None:
     say(describe_cluster(report["faults_left"], report["n"], report["f"]))
     if report["has_lost_its_votes"]:
         say(f"so many have lost their votes that it never goes on: {REMEDY}")
+    if report["laboratory"] is not None:
+        say(
+            "a laboratory" + ("" if report["laboratory"] else ", of which no replica was started by `quorate up --lab`")
+        )
+        for replica in report["laboratory"]:
+            for line in _turns(replica):
+                say(f"replica {replica['id']} {line}")
     for replica in report["replicas"]:
         for line in _remarks(replica):
             say(f"replica {replica['id']} {line}")
@@ -99,6 +131,22 @@ def _cell(name: str, replica: Mapping[str, Any]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)[:_DIGEST_SHOWN] if name == "state_digest" else str(value)
+
+
+def _turns(replica: Mapping[str, Any]) -> list[str]:
+    """What was done to a laboratory's replica."""
+    turns = []
+    if replica["lies"]:
+        turns.append(f"is a traitor now: {', '.join(replica['lies'])}")
+    elif replica["has_lied"]:
+        turns.append("was a traitor, follows the rules again, and counts as faulty until `quorate up --lab --fresh`")
+    if replica["failure"]:
+        turns.append(f"was stopped by its own lies: {replica['failure']}")
+    if replica["deaf_to"]:
+        turns.append(f"hears nothing from {', '.join(map(str, replica['deaf_to']))}: its links are cut")
+    if replica["clock_offset_us"]:
+        turns.append(f"has a clock that is {replica['clock_offset_us'] / 1_000_000:+g} seconds wrong")
+    return turns
 
 
 def _remarks(replica: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from quorate.runtime.inspection import CONNECTED
 
 START_SECONDS: Final = 30.0
 REPLICA_COMMAND: Final = "replica"
+LAB_COMMAND: Final = "lab-replica"
 _POLL_SECONDS: Final = 0.1
 _WATCH_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 1.0
@@ -42,12 +43,12 @@ class Supervisor:
         cluster: ClusterFolder,
         gateway: Gateway | None,
         log_level: str,
-        replica_command: str = REPLICA_COMMAND,
+        is_laboratory: bool = False,
     ) -> None:
         self._cluster = cluster
         self._gateway = gateway
         self._log_level = log_level
-        self._replica_command = replica_command
+        self._is_laboratory = is_laboratory
         self._quorums = quorums_of(cluster.configuration.replica_count)
         self._children = Children()
         self._replicas: dict[int, Child] = {}
@@ -93,8 +94,9 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------- starting
 
     async def _start(self, client: AsyncClient) -> None:
+        command = LAB_COMMAND if self._is_laboratory else REPLICA_COMMAND
         for replica_id, folder in enumerate(self._cluster.replicas()):
-            arguments = [self._replica_command, str(folder), "--log-level", self._log_level]
+            arguments = [command, str(folder), "--log-level", self._log_level]
             self._replicas[replica_id] = await self._children.start(
                 f"replica {replica_id}", arguments, self._replica_ended
             )
@@ -149,6 +151,10 @@ class Supervisor:
             say(f'  python -c "{snippet}"    # after: pip install redis')
         say(f"  {command} status {directory}")
         say(f"  {command} bench {directory}")
+        if self._is_laboratory:
+            say(
+                f"  {command} attack equivocate {directory}    # the primary contradicts itself; attack --list has more"
+            )
         if self._quorums.faults:
             say(f"  kill -9 {self._pid(0)}    # replica 0, the primary: the others elect a new one and go on")
         say("Ctrl-C stops everything.")

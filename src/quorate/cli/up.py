@@ -15,7 +15,7 @@ from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_a
 from quorate.cli.init import describe_group
 from quorate.cli.output import say
 from quorate.cli.renewal import start_new_history
-from quorate.cli.supervisor import REPLICA_COMMAND, Gateway, Supervisor
+from quorate.cli.supervisor import Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
@@ -34,7 +34,6 @@ from quorate.runtime.services import load_service
 
 DEFAULT_REPLICAS: Final = 4
 DEFAULT_SERVICE: Final = "redis"
-LAB_COMMAND: Final = "lab-replica"
 
 
 class Wanted(NamedTuple):
@@ -99,7 +98,7 @@ def up(
     cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated, lab)
     with hold_folder(directory):
         cluster = _prepare(cluster, fresh)
-        sys.exit(uvloop.run(_run(cluster, gateway, log_level, LAB_COMMAND if lab else REPLICA_COMMAND)))
+        sys.exit(uvloop.run(_run(cluster, gateway, log_level, lab)))
 
 
 def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
@@ -194,9 +193,9 @@ def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:
     return configuration != cluster.configuration or has_started(folder, configuration.incarnation)
 
 
-async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str, replica_command: str) -> int:
+async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str, lab: bool) -> int:
     """Start everything, wait for the end, stop everything. The exit code."""
-    supervisor = Supervisor(cluster, gateway, log_level, replica_command)
+    supervisor = Supervisor(cluster, gateway, log_level, lab)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.ask_to_stop)

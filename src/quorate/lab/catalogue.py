@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from quorate.adversary.registry import CLIENT_STRATEGIES, PROCESSES, STRATEGIES
 from quorate.core.quorum import primary_of
 from quorate.errors import ConfigurationError
+from quorate.lab.paths import SHAPES
 
 NAMESPACES_SUFFIX: Final = "-namespaces"
 
@@ -70,6 +72,11 @@ class Attack(NamedTuple):
         return tuple(self.name.split("+"))
 
     @property
+    def perturbation(self) -> str:
+        """What is done from outside, wherever it is done."""
+        return self.name.removesuffix(NAMESPACES_SUFFIX)
+
+    @property
     def is_lie(self) -> bool:
         """Whether who was given it has lied, and counts as faulty for ever."""
         return self.kind is Kind.REPLICA
@@ -116,14 +123,18 @@ ROWS: Final[dict[str, Row]] = {
     "C9": Row(Role.PRIMARY, "refused, and counted"),
 }
 """The rows of the attack catalogue (protocol facts, section 7)."""
+_LASTS: Final = "nothing is executed while it lasts; then as before, without anybody's help"
 _PERTURBATIONS: Final = (
-    ("pause", "N1", "SIGSTOP to the primary, SIGCONT at the end", _VIEW),
-    ("kill", "P1", "SIGKILL to the primary; it stays dead", _VIEW),
-    ("clock-jump", "P12", "the primary's wall clock jumps an hour ahead, and back at the end", _VIEW),
-    ("cut-links", "N4", "the links between the primary and all other replicas are cut", _VIEW),
-    ("one-way", "N1", "the primary is heard by all replicas and hears none", "perhaps a view change, then as before"),
+    ("pause", "N1", Role.PRIMARY, "SIGSTOP to the primary, SIGCONT at the end", _VIEW),
+    ("kill", "P1", Role.PRIMARY, "SIGKILL to the primary; it stays dead", _VIEW),
+    ("clock-jump", "P12", Role.PRIMARY, "the primary's wall clock jumps an hour ahead, and back at the end", _VIEW),
+    ("cut", "N4", Role.PRIMARY, "no replica hears the primary, and it hears none", _VIEW + "; it catches up"),
+    ("cut-backup", "N4", Role.BACKUP, "no replica hears one backup, and it hears none", "no harm; it catches up"),
+    ("one-way-deaf", "N1", Role.PRIMARY, "all replicas hear the primary, and it hears none", _VIEW),
+    ("one-way-unheard", "N1", Role.PRIMARY, "no replica hears the primary, and it hears all", _VIEW),
+    ("star", "N3", Role.PRIMARY, "all replicas and the primary hear each other, and no others do", _LASTS),
+    ("halves", "N2", Role.PRIMARY, "two halves hear nothing of each other: neither is a quorum", _LASTS),
 )
-_IN_NAMESPACES: Final = ("cut-links", "one-way")
 _HEAD: Final = re.compile(r"(?P<row>[A-Z]\d+)[^:]*: (?P<text>.*)\.")
 
 
@@ -140,11 +151,10 @@ def _all() -> dict[str, Attack]:
     found = [_of_strategy(name, Kind.REPLICA, strategy) for name, strategy in {**STRATEGIES, **PROCESSES}.items()]
     found += [_of_strategy(name, Kind.CLIENT, strategy) for name, strategy in CLIENT_STRATEGIES.items()]
     attacks = {attack.name: attack for attack in sorted(found, key=lambda attack: (attack.kind.value, attack.name))}
-    for name, row, text, expect in _PERTURBATIONS:
-        attacks[name] = Attack(name, Kind.PERTURBATION, row, text, Role.PRIMARY, Nudge.NONE, expect)
-    for name in _IN_NAMESPACES:
-        text = f"{attacks[name].text}: by routes between network namespaces"
-        own_name = name + NAMESPACES_SUFFIX
+    for name, row, role, text, expect in _PERTURBATIONS:
+        attacks[name] = Attack(name, Kind.PERTURBATION, row, text, role, Nudge.NONE, expect)
+    for name in SHAPES:
+        own_name, text = name + NAMESPACES_SUFFIX, f"{attacks[name].text}; by routes between network namespaces"
         attacks[own_name] = attacks[name]._replace(name=own_name, text=text, in_namespaces=True)
     return attacks
 
@@ -158,7 +168,7 @@ def find_attack(name: str) -> Attack:
     parts = [ATTACKS.get(part) for part in name.split("+")]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
-        raise ConfigurationError(f"there is no attack {name!r}: `quorate attack --list` lists them")
+        raise ConfigurationError(f"there is no attack {name!r}{_close_to(name)}; `quorate attack --list` lists them")
     if len(known) == 1:
         return known[0]
     if any(part.kind is not Kind.REPLICA for part in known):
@@ -167,9 +177,16 @@ def find_attack(name: str) -> Attack:
     return known[0]._replace(name=name, row=rows, text=texts, expect="; ".join(part.expect for part in known))
 
 
-def choose_traitor(attack: Attack, view: int, replica_count: int) -> int:
-    """The replica that the attack is given to when nobody says which."""
-    return primary_of(view + attack.role.value, replica_count)
+def _close_to(name: str) -> str:
+    close = get_close_matches(name, ATTACKS, n=3)
+    return f" (is {' or '.join(close)} meant?)" if close else ""
+
+
+def choose_traitor(attack: Attack, view: int, replica_count: int, faulty: Collection[int] = ()) -> int:
+    """The replica that the attack is given to when nobody says which: one that is faulty anyway, if it suits."""
+    ahead = range(attack.role.value, replica_count if attack.role is Role.BACKUP else attack.role.value + 1)
+    suitable = [primary_of(view + step, replica_count) for step in ahead]
+    return next((replica for replica in suitable if replica in faulty), suitable[0])
 
 
 def choose_paused(attack: Attack, view: int, replica_count: int, traitors: Sequence[int]) -> int | None:

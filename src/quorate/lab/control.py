@@ -44,9 +44,8 @@ class Jump(Struct, frozen=True, tag="jump"):
 
 
 class Cut(Struct, frozen=True, tag="cut"):
-    """Lose the frames to some replicas, and from some; none: the links are whole."""
+    """Lose the frames from some replicas; none: the links are whole."""
 
-    mute_to: frozenset[int] = frozenset()
     deaf_to: frozenset[int] = frozenset()
 
 
@@ -89,6 +88,8 @@ class Told(Struct, frozen=True):
     """What ended its lies, where they raised."""
     refusals: tuple[Refusal, ...] = ()
     events: tuple[Event, ...] = ()
+    deaf_to: frozenset[int] = frozenset()
+    clock_offset: int = 0
 
 
 class Refused(Struct, frozen=True):
@@ -160,10 +161,10 @@ def _address(folder: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-async def ask(folder: Path, command: Command) -> Told:
+async def ask(folder: Path, command: Command, seconds: float = _SECONDS) -> Told:
     """Have the replica of *folder* obey. Raises NotRunning where none is, QuorateError where it refuses."""
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(seconds):
             answer = await _exchange(folder, _encode(command))
     except (OSError, TimeoutError) as error:
         why = "no answer" if isinstance(error, TimeoutError) else str(error.strerror)
@@ -171,6 +172,14 @@ async def ask(folder: Path, command: Command) -> Told:
     if answer[:1] != b"T":
         raise QuorateError(f"{folder}: {_decode_refused.decode(answer[1:]).reason if answer else 'it closed'}")
     return _decode_told.decode(answer[1:])
+
+
+async def tell(folder: Path, seconds: float = _SECONDS, record: bool = False) -> Told | None:
+    """How the replica of *folder* is; None where none of a laboratory answers in time."""
+    try:
+        return await ask(folder, Tell(record), seconds)
+    except NotRunning:
+        return None
 
 
 async def _exchange(folder: Path, request: bytes) -> bytes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from quorate.client.aio import AsyncClient
-from quorate.core.quorum import quorums_of
+from quorate.core.quorum import primary_of, quorums_of
 from quorate.errors import ConfigurationError, RequestFailed
-from quorate.lab.catalogue import Attack, Kind, Nudge, choose_paused, choose_traitor
-from quorate.lab.control import NotRunning, Tell, Told, ask
+from quorate.lab.catalogue import Attack, Kind, Nudge, Role, choose_paused, choose_traitor
+from quorate.lab.control import tell
 from quorate.lab.dialects import dialect_of
 from quorate.lab.hands import Cutter, Hands, LabCutter
 from quorate.lab.liar import LyingClient
@@ -57,19 +57,20 @@ class Course:
         self._attack = attack
         self._seconds = seconds
         self._seed = seed
-        folder = laboratory.cluster.replica
-        self._hands = Hands(folder, self._quorums.replica_count, cutter or LabCutter(folder))
+        folder, count = laboratory.cluster.replica, self._quorums.replica_count
+        self._hands = Hands(folder, count, cutter or LabCutter(folder, count))
         self._dialect = dialect_of(self._configuration.service)
         self._run = f"attack-{secrets.token_hex(4)}"
 
-    async def run(self, wanted: Sequence[int] = ()) -> Verdict:
-        """Attack, by these replicas or by the one that suits the attack, and judge. Raises ConfigurationError where
-        more than f would be faulty."""
+    async def run(self, wanted: Sequence[int] = (), announce: Callable[[], None] = lambda: None) -> Verdict:
+        """Attack, by these replicas or by the one that suits the attack, and judge. Calls *announce* once it is clear
+        that it can be done. Raises ConfigurationError where more than f would be faulty."""
         eye = AsyncClient(self._laboratory.callers[0], self._configuration)
         try:
             before = await self._look(eye)
             replicas = self._choose(before, wanted)
             correct = self._correct(before, replicas)
+            announce()
             workload = Workload(self._configuration, self._laboratory.callers, self._dialect, self._run, self._seed)
             try:
                 return await self._attack_and_judge(eye, before, workload, replicas, correct)
@@ -93,7 +94,10 @@ class Course:
                 raise ConfigurationError(f"{self._attack.name} is what a client does: leave out --replica")
             replicas: tuple[int, ...] = ()
         else:
-            replicas = tuple(wanted) or (choose_traitor(self._attack, look.view(range(count)), count),)
+            liars = [replica for replica, told in look.told.items() if told.has_lied]
+            replicas = tuple(wanted) or (choose_traitor(self._attack, look.view(count), count, liars),)
+        if any(replica >= count for replica in replicas):
+            raise ConfigurationError(f"there is no replica {max(replicas)}: they are 0 to {count - 1}")
         absentees = [replica for replica in replicas if replica not in look.told]
         if absentees:
             raise ConfigurationError(f"replica {absentees[0]} does not run as a laboratory's: choose another")
@@ -108,7 +112,7 @@ class Course:
             already = f"; already faulty: {', '.join(map(str, sorted(faulty)))}" if faulty else ""
             raise ConfigurationError(
                 f"{len(faulty | set(replicas))} of {count} replicas would be faulty, and at most f = {faults} may be"
-                f"{already}; choose with --replica, or start anew: "
+                f"{already}; attack by who is faulty anyway, with --replica, or start anew: "
                 f"quorate up --lab --fresh --dir {self._laboratory.cluster.path}"
             )
 
@@ -146,7 +150,7 @@ class Course:
 
     async def _attack_for_a_while(self, look: Look, replicas: Sequence[int]) -> None:
         attack = self._attack
-        view = look.view(range(self._quorums.replica_count))
+        view = look.view(self._quorums.replica_count)
         paused = choose_paused(attack, view, self._quorums.replica_count, replicas)
         try:
             await self._hands.begin(attack, replicas, self._seed)
@@ -195,16 +199,10 @@ class Course:
     async def _look(self, eye: AsyncClient, record: bool = False) -> Look:
         """What everyone says now."""
         everyone = range(self._quorums.replica_count)
-        told = await asyncio.gather(*(self._tell(replica, record) for replica in everyone))
+        told = await asyncio.gather(*(tell(self._laboratory.cluster.replica(one), record=record) for one in everyone))
         here = {replica: one for replica, one in zip(everyone, told, strict=True) if one is not None}
         reports = await asyncio.gather(*(_inspect(eye, replica) for replica in here))
         return Look({replica: one for replica, one in zip(here, reports, strict=True) if one is not None}, here)
-
-    async def _tell(self, replica: int, record: bool) -> Told | None:
-        try:
-            return await ask(self._laboratory.cluster.replica(replica), Tell(record))
-        except NotRunning:
-            return None
 
     # ----------------------------------------------------------------------------------------- the verdict
 
@@ -219,7 +217,7 @@ class Course:
         correct: frozenset[int],
         unavailable: list[str],
     ) -> Verdict:
-        completed = workload.completions()
+        count, completed = self._quorums.replica_count, workload.completions()
         disruption = self._configuration.settings.view_change_timeout_ms * 1000 // 2
         felt = availability(completed, times.begin, times.end, times.over, disruption)
         unsafe = absent(correct, after) + broken_rules(correct, after.told, self._quorums.faults)
@@ -240,13 +238,16 @@ class Course:
             operations_per_second_before=rate(completed, times.begin - int(BEFORE_SECONDS * 1_000_000), times.begin),
             longest_gap_seconds=felt.longest_gap_seconds,
             recovery_seconds=felt.recovery_seconds,
-            views=after.view(correct) - before.view(correct),
+            views=after.view(count) - before.view(count),
             noticed=noticed(correct, replicas, LIAR, before, after, times.begin),
-            remarks=self._remarks(after, replicas),
+            remarks=self._remarks(before, after, replicas),
         )
 
-    def _remarks(self, after: Look, replicas: Sequence[int]) -> tuple[str, ...]:
+    def _remarks(self, before: Look, after: Look, replicas: Sequence[int]) -> tuple[str, ...]:
         remarks = []
+        primary = primary_of(before.view(self._quorums.replica_count), self._quorums.replica_count)
+        if self._attack.is_lie and self._attack.role is Role.PRIMARY and primary not in replicas:
+            remarks.append(f"replica {primary} was the primary when it began: what only a primary can do was not tried")
         if self._attack.nudge is not Nudge.NONE:
             remarks.append(self._attack.nudge.value)
         for replica in replicas:

@@ -7,46 +7,50 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path as Folder
 from typing import Final, Protocol
 
 from quorate.errors import QuorateError
-from quorate.lab.catalogue import NAMESPACES_SUFFIX, Attack, Kind
+from quorate.lab.catalogue import Attack, Kind
 from quorate.lab.control import Behave, Cut, Jump, Lie, NotRunning, Tell, ask
+from quorate.lab.paths import SHAPES, Path, lost_paths
 
 HOUR_US: Final = 3_600_000_000
 
 
 class Cutter(Protocol):
-    """Cuts links."""
+    """Cuts links, each direction by itself."""
 
-    async def cut(self, replica: int, others: Sequence[int], one_way: bool) -> None:
-        """Lose what goes from *others* to *replica*, and unless it is one-way, what goes back."""
+    async def cut(self, lost: Sequence[Path]) -> None:
+        """Lose what goes these ways."""
 
-    async def mend(self, replica: int, others: Sequence[int]) -> None:
-        """Make these links whole."""
+    async def mend(self) -> None:
+        """Make all links whole."""
 
 
 class LabCutter:
-    """Has the replica's own process lose the frames, at the level of links."""
+    """Has the receivers' own processes lose the frames, at the level of links."""
 
-    def __init__(self, folder: Callable[[int], Path]) -> None:
+    def __init__(self, folder: Callable[[int], Folder], replica_count: int) -> None:
         self._folder = folder
+        self._replica_count = replica_count
 
-    async def cut(self, replica: int, others: Sequence[int], one_way: bool) -> None:
+    async def cut(self, lost: Sequence[Path]) -> None:
         """Lose frames."""
-        gone = frozenset(others)
-        await ask(self._folder(replica), Cut(mute_to=frozenset() if one_way else gone, deaf_to=gone))
+        for replica in range(self._replica_count):
+            with suppress(NotRunning):  # it hears nothing anyway
+                deaf_to = frozenset(sender for sender, receiver in lost if receiver == replica)
+                await ask(self._folder(replica), Cut(deaf_to))
 
-    async def mend(self, replica: int, others: Sequence[int]) -> None:
+    async def mend(self) -> None:
         """Lose no more."""
-        await ask(self._folder(replica), Cut())
+        await self.cut(())
 
 
 class Hands:
     """Begins an attack on processes, and ends it."""
 
-    def __init__(self, folder: Callable[[int], Path], replica_count: int, cutter: Cutter) -> None:
+    def __init__(self, folder: Callable[[int], Folder], replica_count: int, cutter: Cutter) -> None:
         self._folder = folder
         self._replica_count = replica_count
         self._cutter = cutter
@@ -55,26 +59,27 @@ class Hands:
 
     async def begin(self, attack: Attack, replicas: Sequence[int], seed: int) -> None:
         """Give the attack to these replicas."""
+        if attack.perturbation in SHAPES:
+            await self._cutter.cut(lost_paths(attack.perturbation, replicas, self._replica_count))
+            return
         for replica in replicas:
             if attack.kind is Kind.REPLICA:
                 await ask(self._folder(replica), Lie(attack.strategies, seed + replica))
             elif attack.kind is Kind.PERTURBATION:
-                await self._perturb(attack.name.removesuffix(NAMESPACES_SUFFIX), replica)
+                await self._perturb(attack.name, replica)
 
     async def end(self, attack: Attack, replicas: Sequence[int]) -> None:
         """Undo what can be undone."""
-        name = attack.name.removesuffix(NAMESPACES_SUFFIX)
+        if attack.perturbation in SHAPES:
+            await self._cutter.mend()
         for replica in replicas:
-            folder = self._folder(replica)
-            if attack.kind is Kind.REPLICA:
-                with suppress(NotRunning):
-                    await ask(folder, Behave())
-            elif name == "pause":
-                await self.resume(replica)
-            elif name == "clock-jump":
-                await ask(folder, Jump(0))
-            elif name in ("cut-links", "one-way"):
-                await self._cutter.mend(replica, self._others(replica))
+            with suppress(NotRunning):
+                if attack.kind is Kind.REPLICA:
+                    await ask(self._folder(replica), Behave())
+                elif attack.name == "pause":
+                    await self.resume(replica)
+                elif attack.name == "clock-jump":
+                    await ask(self._folder(replica), Jump(0))
 
     async def _perturb(self, name: str, replica: int) -> None:
         match name:
@@ -84,8 +89,6 @@ class Hands:
                 os.kill(await self._pid(replica), signal.SIGKILL)
             case "clock-jump":
                 await ask(self._folder(replica), Jump(HOUR_US))
-            case "cut-links" | "one-way":
-                await self._cutter.cut(replica, self._others(replica), one_way=name == "one-way")
             case _:
                 raise QuorateError(f"nobody knows how to perturb by {name}")
 
@@ -111,6 +114,3 @@ class Hands:
 
     async def _pid(self, replica: int) -> int:
         return (await ask(self._folder(replica), Tell())).pid
-
-    def _others(self, replica: int) -> list[int]:
-        return [other for other in range(self._replica_count) if other != replica]

@@ -64,6 +64,8 @@ def make_laboratory(cluster: ClusterFolder) -> ClusterFolder:
 
 def load_laboratory(directory: Path) -> Laboratory:
     """The laboratory of *directory*."""
+    if not directory.exists():
+        raise ConfigurationError(f"{directory} does not exist; start a laboratory: quorate up --lab --dir {directory}")
     cluster = load_cluster(directory)
     if not is_laboratory(directory):
         raise ConfigurationError(f"{directory} is no laboratory, and no replica of it can be turned: {_REMEDY}")

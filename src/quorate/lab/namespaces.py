@@ -13,13 +13,26 @@ import subprocess
 from collections.abc import Sequence
 from typing import Final
 
-from quorate.errors import ConfigurationError
+from quorate.errors import ConfigurationError, QuorateError
+from quorate.lab.paths import Path
 
 _BRIDGE: Final = "quorate"
 _NETWORK: Final = "10.77.0."
 _OWN_ADDRESS: Final = _NETWORK + "254"
 _PROBE_SECONDS: Final = 10.0
-_SET_UP: Final = "mount -t tmpfs none /run && ip link set lo up && ip link add {0} type bridge && ip netns add probe"
+_TOOLS: Final = {"unshare": "util-linux", "mount": "mount", "ip": "iproute2"}
+"""What is needed, and the Debian packages that it is in."""
+_PROBE: Final = (
+    "mount -t tmpfs none /run",
+    "ip link set lo up",
+    f"ip link add {_BRIDGE} type bridge",
+    "ip netns add probe",
+    "ip link add port type veth peer name eth0 netns probe",
+    f"ip link set port master {_BRIDGE} up",
+    f"ip -n probe route add blackhole {_NETWORK}1/32",
+    "ip netns exec probe true",
+)
+"""Everything that is needed later, once."""
 
 
 def entering() -> list[str]:
@@ -30,10 +43,10 @@ def entering() -> list[str]:
 
 def why_not() -> str | None:
     """Why there can be no such network here; None when there can."""
-    missing = [tool for tool in ("unshare", "ip", "mount") if shutil.which(tool) is None]
+    missing = [f"{tool} (of {package})" for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     if missing:
-        return f"{', '.join(missing)} is not installed"
-    command = [*entering(), "sh", "-c", _SET_UP.format(_BRIDGE)]
+        return f"not installed: {', '.join(missing)}"
+    command = [*entering(), "sh", "-c", " && ".join(_PROBE)]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -77,29 +90,32 @@ def set_up(replica_count: int) -> None:
 
 
 class NamespaceCutter:
-    """Cuts by routes that lead nowhere. A one-way cut of a path loses TCP's acknowledgements on it too."""
+    """Cuts by routes that lead nowhere, at the sender. Where one direction of a link is lost, TCP's acknowledgements of
+    what goes the other way are lost too."""
 
-    async def cut(self, replica: int, others: Sequence[int], one_way: bool) -> None:
-        """Lose what goes from *others* to *replica*, and unless it is one-way, what goes back."""
-        for other in others:
-            await _route("add", other, replica)
-            if not one_way:
-                await _route("add", replica, other)
+    def __init__(self) -> None:
+        self._lost: list[Path] = []
 
-    async def mend(self, replica: int, others: Sequence[int]) -> None:
-        """Remove whatever routes are there."""
-        for other in others:
-            await _route("del", other, replica)
-            await _route("del", replica, other)
+    async def cut(self, lost: Sequence[Path]) -> None:
+        """Lose packets."""
+        for path in lost:
+            await _route("add", path)
+            self._lost.append(path)
+
+    async def mend(self) -> None:
+        """Remove the routes."""
+        while self._lost:
+            await _route("del", self._lost.pop())
 
 
-async def _route(verb: str, sender: int, receiver: int) -> None:
-    """Add or delete the route by which *sender* does not reach *receiver*; one that is not there is no error."""
+async def _route(verb: str, path: Path) -> None:
+    """Add or delete the route by which a sender does not reach a receiver."""
+    sender, receiver = path
     route = f"ip -n {_name(sender)} route {verb} blackhole {address_of(receiver)}/32"
     process = await asyncio.create_subprocess_exec(*route.split(), stderr=asyncio.subprocess.PIPE)
     _, errors = await process.communicate()
-    if process.returncode != 0 and verb == "add":
-        raise ConfigurationError(f"`{route}` failed: {errors.decode().strip()}")
+    if process.returncode != 0:
+        raise QuorateError(f"`{route}` failed: {errors.decode().strip()}")
 
 
 def _name(replica: int) -> str:

@@ -91,8 +91,8 @@ class LabFittings(Fittings):
                 self.turncoat.behave()
             case Jump(offset):
                 self.clock.offset = offset
-            case Cut(mute_to, deaf_to):
-                self.wire.mute_to, self.wire.deaf_to = mute_to, deaf_to
+            case Cut(deaf_to):
+                self.wire.deaf_to = deaf_to
             case Tell():
                 pass
         return self._told(isinstance(command, Tell) and command.record)
@@ -105,6 +105,8 @@ class LabFittings(Fittings):
             lies=turncoat.lies,
             has_lied=turncoat.has_lied,
             failure=turncoat.failure,
+            deaf_to=self.wire.deaf_to,
+            clock_offset=self.clock.offset,
             refusals=turncoat.refusals(),
             events=turncoat.events() if record else (),
         )

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from quorate.core.quorum import quorums_of
 from quorate.lab.control import Event, Told
 from quorate.lab.measure import grown
 from quorate.sim.checkers import Judge
@@ -15,6 +16,8 @@ from quorate.sim.linearizability import Call, is_linearizable, unexplained_prefi
 
 _PROBLEMS_MAX: Final = 20
 _CALLS_SHOWN: Final = 8
+_SETTLED: Final = "normal"
+"""The status of a replica that is in its view, and not on its way to another."""
 Counts = dict[str, int]
 
 
@@ -28,6 +31,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """To whom it was given; nobody when a client attacked."""
     skipped: str = ""
     """Why it was not run."""
+    failed: str = ""
+    """Why it was run and there is no verdict."""
     safe: bool = True
     """Whether what correct replicas did agrees, and all of them still run."""
     linearizable: bool = True
@@ -49,8 +54,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     @property
     def is_bad(self) -> bool:
-        """Whether anything was broken."""
-        return not (self.safe and self.linearizable and self.available)
+        """Whether anything was broken, or nobody can say."""
+        return bool(self.failed) or not (self.safe and self.linearizable and self.available)
 
 
 class Look(Struct, frozen=True):
@@ -59,9 +64,13 @@ class Look(Struct, frozen=True):
     reports: dict[int, dict[str, object]]
     told: dict[int, Told]
 
-    def view(self, replicas: Collection[int]) -> int:
-        """The latest view that any of these is in."""
-        return max((view for view in self._numbers("view", replicas)), default=0)
+    def view(self, replica_count: int) -> int:
+        """The view that the cluster works in: the latest that f + 1 replicas have entered, or gone past. Who was cut
+        off may ask for a later one all alone."""
+        settled = [replica for replica, report in self.reports.items() if report.get("status") == _SETTLED]
+        views = sorted(self._numbers("view", settled), reverse=True)
+        weak = quorums_of(replica_count).weak
+        return views[weak - 1] if len(views) >= weak else max(views, default=0)
 
     def executed(self, replicas: Collection[int]) -> list[int]:
         """What each of these executed last."""
