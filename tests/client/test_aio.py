@@ -12,7 +12,7 @@ from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.aio import AsyncClient, ClusterUnreachable, connect
 from quorate.client.waiting import ClientLimits
-from quorate.config import Settings
+from quorate.config import ClientEntry, Settings
 from quorate.errors import (
     ConfigurationError,
     OperationFailed,
@@ -485,5 +485,39 @@ def test_processes_that_share_a_key_and_start_at_once_have_sessions_of_their_own
             openings = {request.timestamp for request in cluster.replicas[0].requests if not request.operations}
             sessions = {request.session for request in cluster.replicas[0].requests if request.operations}
             assert (len(openings), len(sessions)) == (8, 8)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"incarnation": "0" * 32}, "older than the cluster's last new start: copy it from a replica's folder"),
+        ({"cluster_id": "0" * 32}, "is of another cluster, or older"),
+        ({}, "the replicas do not know this client's key"),
+    ],
+)
+def test_a_client_that_the_replicas_refuse_is_told_what_to_do(
+    fake_cluster: Any, run: Any, change: dict[str, str], remedy: str
+) -> None:
+    """Its folder is a copy that was made before the cluster was started anew, or of another one."""
+
+    async def scenario() -> None:
+        async with fake_cluster() as cluster:
+            stranger = KeyPair(b"s" * 32)
+            clients = (*cluster.configuration.clients, ClientEntry("stranger", stranger.public_key.hex()))
+            configuration = replace(cluster.configuration, clients=clients, **change)
+            key_pair = cluster.key_pair if change else stranger
+            client = AsyncClient(key_pair, configuration)
+            try:
+                with pytest.raises(ClusterUnreachable, match=remedy):
+                    await client.wait_connected(0.5)
+                with pytest.raises(RequestTimeout, match=remedy):
+                    await client.inspect(0, 0.1)
+                with pytest.raises(RequestTimeout, match=remedy):
+                    await client.invoke(b"a", 0.1)
+            finally:
+                client.close()
+                await client.wait_closed()
 
     run(scenario())

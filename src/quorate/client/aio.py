@@ -58,7 +58,7 @@ class AsyncClient:
         self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed)
         self._inspections = Inspections(self._authenticator, self._replicas)
         self._coalescer = Coalescer(
-            self._make_session, self._replicas.send, configuration, limits, self._replicas.describe_unreachable
+            self._make_session, self._replicas.send, configuration, limits, self._describe_unreachable
         )
 
     def submit(self, operation: Operation, timeout: float | None = None) -> asyncio.Future[bytes]:
@@ -85,8 +85,8 @@ class AsyncClient:
             async with asyncio.timeout(timeout):
                 return await self._inspections.ask(replica_id)
         except TimeoutError:
-            where = self._replicas.describe(replica_id)
-            raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}; is it running?") from None
+            where, remedy = self._replicas.describe(replica_id), self._replicas.remedy(replica_id) or "is it running?"
+            raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}; {remedy}") from None
 
     async def wait_connected(self, timeout: float = CONNECT_SECONDS) -> None:
         """Wait for links to f + 1 replicas, which can vouch for a result. Raises ClusterUnreachable."""
@@ -95,10 +95,10 @@ class AsyncClient:
             async with asyncio.timeout(timeout):
                 await self._replicas.until(lambda connected: len(connected) >= needed)
         except TimeoutError:
+            remedy = self._replicas.remedy() or "start the replicas, or correct their addresses in cluster.toml"
             raise ClusterUnreachable(
                 f"{len(self.connected)} of the {needed} replicas that are needed could be reached within {timeout:g} "
-                f"seconds{self._replicas.describe_unreachable()}; start the replicas, or correct their addresses in "
-                "cluster.toml"
+                f"seconds{self._replicas.describe_unreachable()}; {remedy}"
             ) from None
 
     @property
@@ -124,6 +124,10 @@ class AsyncClient:
     async def wait_closed(self) -> None:
         """Wait until, after `close`, the links are gone."""
         await self._replicas.wait_closed()
+
+    def _describe_unreachable(self) -> str:
+        remedy = self._replicas.remedy()
+        return self._replicas.describe_unreachable() + (f"; {remedy}" if remedy else "")
 
     def _make_session(self) -> Session:
         first_timestamp = 1 + secrets.randbits(_FIRST_TIMESTAMP_BITS)

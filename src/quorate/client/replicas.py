@@ -8,7 +8,20 @@ from typing import Final
 
 from quorate.auth.keys import KeyPair
 from quorate.config import ClusterConfiguration
+from quorate.net.handshake import Refusal
 from quorate.net.links import Dialer, Identity, Link, LinkLimits
+
+_REMEDIES: Final = {
+    Refusal.CLUSTER.text: (
+        "this client's cluster.toml is of another cluster, or older than the cluster's last new start: "
+        "copy it from a replica's folder, all members have the same"
+    ),
+    Refusal.UNKNOWN_KEY.text: (
+        "the replicas do not know this client's key: use a client's folder of their cluster, or add its public key to "
+        "cluster.toml at every member"
+    ),
+}
+"""For refusals that do not pass by themselves."""
 
 
 class Replicas:
@@ -51,6 +64,12 @@ class Replicas:
         """In parentheses, which replicas cannot be reached and why; nothing when all can."""
         missing = [self.describe(replica) for replica, dialer in enumerate(self._dialers) if dialer.link is None]
         return f" ({'; '.join(missing)})" if missing else ""
+
+    def remedy(self, *replica_ids: int) -> str:
+        """What to do when one of these replicas, or of all, refuses this client; nothing when none does."""
+        asked = [self._dialers[replica_id] for replica_id in replica_ids] or self._dialers
+        failures = [dialer.failure for dialer in asked if dialer.link is None]
+        return next((remedy for reason, remedy in _REMEDIES.items() for failure in failures if reason in failure), "")
 
     async def until(self, holds: Callable[[list[int]], bool]) -> None:
         """Wait until the connected replicas satisfy *holds*."""
