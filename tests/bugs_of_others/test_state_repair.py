@@ -1,5 +1,5 @@
-"""States that are deleted, fetched from liars, or vouched for wrongly; proposals that are shuffled (field notes,
-scenarios 8, 15 and 16; facts 7.2, B11, B15 and B16)."""
+"""States that are deleted, fetched from liars, or vouched for wrongly; proposals that are shuffled (scenarios
+8, 15 and 16 of docs/BUGS-OF-OTHERS.md; facts 7.2, B11, B15 and B16)."""
 
 from __future__ import annotations
 
