@@ -264,6 +264,37 @@ def test_bench_refuses_what_is_no_operation(cluster_folder: ClusterFolder, opera
     assert message in result.output
 
 
+@pytest.mark.parametrize("words", [["--tiemout", "5", "GET", "k"], ["INCRBY", "k", "-5"]])
+def test_an_option_of_invoke_that_is_none_is_no_part_of_the_operation(
+    cluster_folder: ClusterFolder, words: list[str]
+) -> None:
+    result = quorate("invoke", str(cluster_folder.client()), *words)
+
+    wrong = next(word for word in words if word.startswith("-"))
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+    assert f"If {wrong} is part" in result.output
+    assert "is part of the operation, write -- before the operation." in " ".join(result.output.split())
+
+
+def test_bench_says_that_it_waits() -> None:
+    """A cluster without a quorum answers nothing, and a pipe shows no progress bar."""
+
+    class Silent:
+        configuration = SimpleNamespace(service="counter")
+
+        async def invoke(self, operation: bytes, timeout: float) -> bytes:
+            await said.wait()
+            raise RequestFailed("no answer")
+
+    async def scenario() -> None:
+        with pytest.raises(RequestFailed, match="no answer"):
+            await Load(Silent(), itertools.repeat(b"add 1")).await_first(said.set, 0.01)  # type: ignore[arg-type]
+
+    said = asyncio.Event()
+    asyncio.run(scenario())
+
+
 def test_bench_measures_no_refusals() -> None:
     class Refusing:
         configuration = SimpleNamespace(service="redis")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quorate.cli.health import NoAnswer, assess, describe_cluster, entered_view
+from quorate.cli.init import describe_group
 from quorate.folder import ClusterFolder
 
 SILENT = NoAnswer("connection refused")
@@ -100,6 +101,7 @@ def test_the_view_is_one_that_a_correct_replica_vouches_for(
 
 def test_how_much_more_may_fail_is_said_in_words() -> None:
     assert describe_cluster(1, 4, 1) == "n=4 f=1; 1 more may fail before it stops"
+    assert describe_cluster(1, 3, 0) == "n=3 f=0; 1 more may crash before it stops, but none may lie"
     assert describe_cluster(0, 4, 1) == "n=4 f=1; it works, but stops if one more fails"
     assert describe_cluster(-1, 4, 1) == "n=4 f=1; it has stopped: it needs 3 replicas that work, and has 2"
 
@@ -110,3 +112,17 @@ def test_a_view_that_is_only_asked_for_is_not_entered(cluster_folder: ClusterFol
 
     assert (asked["view"], entered_view(asked)) == (1, None)
     assert entered_view(entered) == 1
+
+
+@pytest.mark.parametrize(
+    ("replicas", "text"),
+    [
+        (1, "1 replica, which tolerates no faults: four tolerate one"),
+        (2, "2 replicas, which tolerate no faults: four tolerate one"),
+        (3, "3 replicas, of which 1 may crash but none may lie: of four, one may"),
+        (4, "4 replicas, of which 1 may crash or lie"),
+        (7, "7 replicas, of which 2 may crash or lie"),
+    ],
+)
+def test_how_many_may_fail_is_said_when_a_cluster_is_made(replicas: int, text: str) -> None:
+    assert describe_group(replicas) == text

@@ -30,3 +30,20 @@ def test_no_cell_is_lost_and_no_line_is_broken(
 
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["    first", "id  column", " 0  abcdefghij", "", "id  second", " 0  klmnopqrst"]
+
+
+def test_no_line_of_a_table_ends_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(["name", "two\nlines", "x"], [["a", "b", ""], ["longer", "1", "long"]], frozenset({"x"}))
+
+    lines = capsys.readouterr().out.split("\n")
+    assert lines == [line.rstrip() for line in lines]
+    assert lines[-2] == "longer  1      long"
+
+
+def test_one_is_not_many() -> None:
+    assert [output.counted(count, "seed") for count in (0, 1, 2, 2000)] == [
+        "0 seeds",
+        "1 seed",
+        "2 seeds",
+        "2,000 seeds",
+    ]

@@ -30,6 +30,8 @@ WARM_UP_SECONDS: Final = 0.5
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 _ANSWER_SECONDS: Final = 30.0
 _REDRAW_SECONDS: Final = 0.2
+_PATIENCE_SECONDS: Final = 2.0
+"""When the first operation takes longer, it is said that we wait."""
 
 
 class Load:
@@ -43,6 +45,14 @@ class Load:
         self._is_over = False
         self.latencies: list[float] = []
         """In seconds, of the operations that ended while it was measured."""
+
+    async def await_first(self, say_waiting: Callable[[], None], patience: float = _PATIENCE_SECONDS) -> None:
+        """Have one operation executed, and say it when that takes long."""
+        first = asyncio.create_task(self._client.invoke(next(self._operations), _ANSWER_SECONDS))
+        done, _ = await asyncio.wait([first], timeout=patience)
+        if not done:
+            say_waiting()
+        await first
 
     async def run(self, in_flight: int, seconds: float, draw: Callable[[float, int], None]) -> float:
         """Warm up, measure, let the last ones end; how many seconds were measured."""
@@ -148,8 +158,17 @@ async def _measure(
 
         async with connect(directory) as client:
             load = Load(client, operations)
+            await load.await_first(lambda: _say_waiting(directory))
             elapsed = await load.run(clients, seconds, draw)
     return load.latencies, elapsed
+
+
+def _say_waiting(directory: Path) -> None:
+    click.echo(
+        f"no operation has ended yet; waiting for up to {_ANSWER_SECONDS:.0f} seconds. Whether enough replicas work, "
+        f"`quorate status {directory}` tells",
+        err=True,
+    )
 
 
 def summarise(latencies: Sequence[float], elapsed: float) -> dict[str, float]:

@@ -26,7 +26,7 @@ from quorate.campaign.runner import Runner
 from quorate.campaign.selection import Seeds, Selection, missing
 from quorate.campaign.sources import sources_digest
 from quorate.campaign.summary import Failure, Summary, Tally
-from quorate.cli.output import print_json, say
+from quorate.cli.output import counted, print_json, say
 from quorate.errors import ConfigurationError
 from quorate.sim.profiles import MIXED, PROFILES
 
@@ -143,10 +143,10 @@ class _Session:
         left = sum(map(len, pending))
         done = len(self._wanted) - left
         if done:
-            self._say(f"{done:,} of {len(self._wanted):,} seeds are done: going on with the rest")
+            self._say(f"{done:,} of {counted(len(self._wanted), 'seed')} are done: going on with the rest")
         if left:
             with _stopped_by_signals() as stop, assemble(scheduler, min(jobs, left)) as crew:
-                self._say(f"{left:,} seeds on {crew.place}; results in {self._record.path}")
+                self._say(f"{counted(left, 'seed')} on {crew.place}; results in {self._record.path}")
                 runner = Runner(self._selection, pending, crew, self._record, stop, seconds)
                 with self._progress() as progress:
                     self._run(runner, progress, done)
@@ -171,7 +171,9 @@ class _Session:
                 self._write_report()
                 if progress.disable:
                     left = timedelta(seconds=round((len(self._wanted) - done - count) / rate))
-                    self._say(f"{done + count:,} seeds, {failed} failed, {rate:.1f} a second, all done in {left}")
+                    self._say(
+                        f"{counted(done + count, 'seed')}, {failed} failed, {rate:.1f} a second, all done in {left}"
+                    )
 
         self._reported_at = began
         runner.run(notice)
@@ -218,7 +220,7 @@ class _Session:
         if self._remark:
             say(self._remark)
         say(
-            f"{total.seeds:,} seeds, {len(tally.failures)} failed: {total.messages:,} messages, "
+            f"{counted(total.seeds, 'seed')}, {len(tally.failures)} failed: {total.messages:,} messages, "
             f"{total.virtual_time / 3.6e9:.2f} hours of virtual time, {total.views:,} views left, "
             f"{sum(name in tally.strategies for name in STRATEGIES)} of {len(STRATEGIES)} strategies met"
         )

@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from quorate.cli.output import console, print_json, say, terminal_width
+from quorate.cli.output import print_json, print_trimmed, say, terminal_width
 from quorate.generals import (
     ATTACK,
     CHOICES,
@@ -356,7 +356,7 @@ def _print_sheet(sheet: Sheet) -> None:
         table.add_column(column, overflow="fold", justify="right" if column in sheet.numeric else "left")
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console(terminal_width()).print(table)
+    print_trimmed(table, terminal_width())
     say()
 
 

@@ -97,6 +97,8 @@ def entered_view(report: Mapping[str, Any]) -> int | None:
 def describe_cluster(faults_left: int, n: int, f: int) -> str:
     """One line: how much more may fail."""
     group = f"n={n} f={f}"
+    if faults_left > 0 and f == 0:
+        return f"{group}; {faults_left} more may crash before it stops, but none may lie"
     if faults_left > 0:
         return f"{group}; {faults_left} more may fail before it stops"
     if faults_left == 0:

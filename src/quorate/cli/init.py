@@ -115,11 +115,13 @@ def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[
 
 def describe_group(replicas: int) -> str:
     """n and f, in words."""
-    faults = quorums_of(replicas).faults
+    quorums = quorums_of(replicas)
     counted, verb = ("1 replica", "tolerates") if replicas == 1 else (f"{replicas} replicas", "tolerate")
-    if faults == 0:
-        return f"{counted}, which {verb} no faults: four tolerate one"
-    return f"{counted}, of which {faults} may crash or lie"
+    if quorums.faults:
+        return f"{counted}, of which {quorums.faults} may crash or lie"
+    if replicas > quorums.quorum:
+        return f"{counted}, of which {replicas - quorums.quorum} may crash but none may lie: of four, one may"
+    return f"{counted}, which {verb} no faults: four tolerate one"
 
 
 def _explain(cluster: ClusterFolder) -> None:

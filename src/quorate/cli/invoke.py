@@ -16,7 +16,20 @@ from quorate.folder import load_client
 REFUSED = 1
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+class _Operation(click.Command):
+    """An option that is none is a mistake, not a word of the operation: what begins with a dash stands behind `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the remedy to click's error."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            remedy = f"If {error.option_name} is part of the operation, write -- before the operation."
+            text = f"{error.message.rstrip('.')}. {remedy}"
+            raise click.NoSuchOption(error.option_name, text, error.possibilities, ctx) from None
+
+
+@click.command(cls=_Operation)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("operation", nargs=-1, required=True)
 @click.option(

@@ -68,7 +68,20 @@ def print_table(columns: list[str], rows: list[list[str]], right: frozenset[str]
             table.add_column(columns[place], justify=justify, no_wrap=True)
         for row in rows:
             table.add_row(*(Text(row[place]) for place in places))
-        console(sum(widths) + _GAP * len(widths)).print(table)
+        print_trimmed(table, sum(widths) + _GAP * len(widths))
+
+
+def print_trimmed(table: Table, width: int | None) -> None:
+    """A table of this width, without the spaces that fill its last column."""
+    target = console(width)
+    with target.capture() as capture:
+        target.print(table)
+    say("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def split_columns(widths: list[int], room: int | None) -> list[list[int]]:

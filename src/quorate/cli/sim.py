@@ -11,7 +11,7 @@ import click
 import msgspec
 from rich.progress import Progress
 
-from quorate.cli.output import print_json, say
+from quorate.cli.output import counted, print_json, say
 from quorate.errors import ConfigurationError
 from quorate.sim.explore import Campaign, SeedReport, Totals, run_seeds
 from quorate.sim.plan import Plan, decode_plan, encode_plan
@@ -142,7 +142,7 @@ def _ending(plan: Plan, outcome: Outcome) -> str:
 
 def _print_totals(totals: Totals) -> None:
     say(
-        f"{totals.seeds} seeds, {len(totals.failed)} failed: {totals.messages:,} messages "
+        f"{counted(totals.seeds, 'seed')}, {len(totals.failed)} failed: {totals.messages:,} messages "
         f"({totals.messages / max(totals.seconds, 1e-9):,.0f} a second and core), "
         f"{totals.virtual_time / 3.6e9:.2f} hours of virtual time, {totals.views:,} views left, "
         f"{totals.executed:,} sequence numbers executed, {totals.completed:,} requests answered"

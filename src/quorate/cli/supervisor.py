@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from quorate.cli.health import NORMAL, Answer, NoAnswer, assess, entered_view
+from quorate.cli.operations import REDIS
 from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
@@ -140,17 +142,18 @@ class Supervisor:
 
     def _explain(self) -> None:
         """What to try next."""
-        directory, command = self._cluster.path, own_name()
+        command = own_name()
+        directory, client = shlex.quote(str(self._cluster.path)), shlex.quote(str(self._cluster.client()))
         say()
         say("Try:")
         if self._gateway is not None:
             host, port = self._gateway
             at = "" if (host, port) == ("127.0.0.1", 6379) else f" -h {host} -p {port}"
-            say(f"  redis-cli{at} set greeting hello")
-            snippet = f"import redis; print(redis.Redis(host={host!r}, port={port}).get('greeting'))"
-            say(f'  python -c "{snippet}"    # after: pip install redis')
+            say(f"  redis-cli{at} set greeting hello    # of Debian's redis-tools, or any other Redis client")
+            say(f"  {command} invoke {client} -- GET greeting    # without the gateway: f + 1 replicas vouch for it")
         say(f"  {command} status {directory}")
-        say(f"  {command} bench {directory}")
+        if self._cluster.configuration.service == REDIS:
+            say(f"  {command} bench {directory}")
         if self._is_laboratory:
             say(
                 f"  {command} attack equivocate {directory}    # the primary contradicts itself; attack --list has more"
