@@ -35,6 +35,8 @@ def test_json_says_everything() -> None:
     assert document["seeds"] == 1
     assert document["failed"] == []
     assert document["profiles"] == {"churn": 1}
+    assert sum(document["networks"].values()) == 1
+    assert document["faults"]
 
 
 def test_a_trace_shows_the_three_phases() -> None:

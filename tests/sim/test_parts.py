@@ -9,7 +9,7 @@ from quorate.messages.records import CheckpointRecord, DecidedRecord, Forget, St
 from quorate.sim.clock import WALL_START, Clock
 from quorate.sim.disk import Disk, leaves_of
 from quorate.sim.network import Network, one_way_cut, star_cut, two_way_cut
-from quorate.sim.plan import ClockPlan, NetworkPlan
+from quorate.sim.plan import ClockPlan, NetworkPlan, SatellitePlan
 from quorate.sim.register import RegisterService
 
 CONTEXT = Context(client=bytes(32), time=0, seed=bytes(32), sequence_number=1)
@@ -28,6 +28,25 @@ def test_distance_adds_to_the_delay() -> None:
     far = network(delay=100, spread=1, distances=(0, 5000, 0, 0))
     assert far.arrivals(0, 1, 0) == [5100]
     assert far.arrivals(0, 2, 0) == [100]
+
+
+def test_a_heavy_tail_has_its_median_and_rare_long_delays() -> None:
+    busy = network(delay=0, spread=4000, tail=1.0)
+    delays = sorted(busy.arrivals(0, 1, 0)[0] for _ in range(10_000))
+    assert 3800 < delays[5000] < 4200
+    assert 60_000 < delays[9990] < 160_000, "exp(3.09) is 22"
+
+
+def test_a_satellite_is_far_from_all_others_and_near_its_own_site() -> None:
+    site = SatellitePlan((0, 1), delay=270_000, jitter=1000, loss=0.2)
+    linked = network(delay=100, spread=1, satellite=site)
+    assert linked.arrivals(0, 1, 0) == linked.arrivals(2, 3, 0) == [100]
+    up = [arrivals for _ in range(1000) if (arrivals := linked.arrivals(0, 2, 0))]
+    down = [arrivals for _ in range(1000) if (arrivals := linked.arrivals(2, 1, 0))]
+    assert all(270_100 <= arrival < 271_100 for (arrival,) in up + down)
+    assert 1500 < len(up + down) < 1700
+    linked.heal()
+    assert all(linked.arrivals(0, 2, 0)[0] >= 270_100 for _ in range(1000)), "what is far away stays there"
 
 
 def test_loss_and_duplication_have_their_shares() -> None:

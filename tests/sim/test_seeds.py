@@ -7,7 +7,8 @@ import random
 import pytest
 
 from quorate.sim.explore import Campaign, run_seed
-from quorate.sim.profiles import MIXED, PROFILES
+from quorate.sim.plan import troubles_of
+from quorate.sim.profiles import MIXED, PROFILES, draw_plan
 
 
 def survives(seed: int, profile: str, replicas: int) -> None:
@@ -39,3 +40,15 @@ def test_fresh_seeds(turn: int) -> None:
     seed = random.SystemRandom().randrange(2**40)
     print(f"quorate sim --seed {seed}")
     survives(seed, MIXED, 4)
+
+
+def test_every_network_and_every_trouble_is_drawn() -> None:
+    """Nothing that the profiles promise is forgotten."""
+    plans = [draw_plan(seed, "everything", replicas) for seed in range(200) for replicas in (4, 7)]
+    assert {plan.network.kind for plan in plans} == {"room", "rough", "stormy", "country", "busy", "satellite"}
+    assert {draw_plan(seed, "impatient").network.kind for seed in range(40)} == {"country", "globe", "busy"}
+    assert set().union(*map(troubles_of, plans)) == {
+        *("partition, two-way", "partition, one-way", "partition, star", "partition, one alone"),
+        *("crash", "crash between effects", "crash, votes lost", "pause", "slow process", "client death"),
+        *("clock jump", "clock drift", "wrong clock"),
+    }

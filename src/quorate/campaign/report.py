@@ -211,7 +211,8 @@ def _checks(tally: Tally, seeds: int) -> Html:
 
 
 def _faults(tally: Tally) -> Html:
-    return section("Faults", _counts("in so many seeds", tally.faults))
+    seeds = "in so many seeds"
+    return section("Networks and faults", _counts(seeds, tally.networks), _counts(seeds, tally.faults))
 
 
 def _refusals(tally: Tally) -> Html:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from quorate.campaign.selection import Seeds, Selection
 from quorate.sim.explore import Campaign, SeedReport
-from quorate.sim.plan import Plan
+from quorate.sim.plan import Plan, troubles_of
 
 FORMAT: Final = 1
 RAISED: Final = "no defect of the simulator"
@@ -86,6 +86,7 @@ class Tally(Struct):
 
     cells: list[Cell] = []
     strategies: dict[str, Met] = {}
+    networks: Counts = {}
     faults: Counts = {}
     refusals: Counts = {}
     """What correct replicas refused, and how often."""
@@ -109,7 +110,8 @@ class Tally(Struct):
         cell.executed += outcome.executed
         cell.completed += outcome.completed
         cell.seconds += seconds
-        add_counts(self.faults, dict.fromkeys({type(fault).__name__ for fault in plan.faults}, 1))
+        add_counts(self.networks, {plan.network.kind: 1})
+        add_counts(self.faults, dict.fromkeys(troubles_of(plan), 1))
         refusals = dict(outcome.refusals)
         if outcome.unauthentic:
             refusals["a frame that is not authentic"] = outcome.unauthentic
@@ -145,6 +147,7 @@ class Tally(Struct):
             self.strategies.setdefault(name, Met()).add(met)
         for file, arcs in other.arcs.items():
             self.arcs.setdefault(file, set()).update(arcs)
+        add_counts(self.networks, other.networks)
         add_counts(self.faults, other.faults)
         add_counts(self.refusals, other.refusals)
         add_counts(self.innocent, other.innocent)

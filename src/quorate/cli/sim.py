@@ -149,6 +149,7 @@ def _print_totals(totals: Totals) -> None:
     )
     for title, counts in (
         ("profiles", totals.profiles),
+        ("networks", totals.networks),
         ("faults", totals.faults),
         ("strategies of traitors and liars", totals.strategies),
     ):
@@ -161,7 +162,7 @@ def _print_totals(totals: Totals) -> None:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    return "; ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _as_document(totals: Totals) -> dict[str, object]:
@@ -185,6 +186,7 @@ def _as_document(totals: Totals) -> dict[str, object]:
         "completed": totals.completed,
         "seconds": round(totals.seconds, 3),
         "profiles": dict(totals.profiles),
+        "networks": dict(totals.networks),
         "faults": dict(totals.faults),
         "strategies": dict(totals.strategies),
         "refusals": dict(totals.refusals),

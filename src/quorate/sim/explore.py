@@ -12,7 +12,7 @@ from typing import NamedTuple
 from quorate.adversary.registry import REPLICA_STRATEGIES
 from quorate.errors import ConfigurationError
 from quorate.sim.checkers import Verdict
-from quorate.sim.plan import Plan
+from quorate.sim.plan import Plan, troubles_of
 from quorate.sim.profiles import MIXED, PROFILES, draw_plan
 from quorate.sim.world import Outcome, World
 
@@ -83,6 +83,7 @@ class Totals:
         self.seconds = 0.0
         self.profiles: Counter[str] = Counter()
         self.strategies: Counter[str] = Counter()
+        self.networks: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
 
@@ -102,7 +103,8 @@ class Totals:
         self.profiles[plan.profile] += 1
         self.strategies.update(name for traitor in plan.traitors for name in set(traitor.strategies))
         self.strategies.update(name for client in plan.clients for name in set(client.strategies))
-        self.faults.update({type(fault).__name__ for fault in plan.faults})
+        self.networks[plan.network.kind] += 1
+        self.faults.update(troubles_of(plan))
         self.refusals.update(outcome.refusals)
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+from math import exp
 from random import Random
+from statistics import NormalDist
+from typing import Final
 
 from quorate.sim.plan import NetworkPlan
+
+QUANTILES: Final = 4096
+"""A log-normal delay is drawn from a table of so many equally likely ones: as fast as a uniform one, and bounded."""
 
 
 class Network:
@@ -16,9 +23,13 @@ class Network:
         places = plan.distances or (0,) * nodes
         self._delays = [[plan.delay + abs(here - there) for there in places[:nodes]] for here in places[:nodes]]
         self._spread = plan.spread
+        self._tail = heavy_tail(plan.spread, plan.tail) if plan.tail else None
+        self._satellite = plan.satellite
         self._cuts: dict[tuple[int, int], int] = {}
         self._last_arrival: dict[tuple[int, int], int] = {}
         self._is_rough = bool(plan.loss or plan.duplication or plan.straggler_share)
+        self._is_lossy = True
+        """Whether the satellite loses messages."""
         self.lost = 0
         self.duplicated = 0
 
@@ -39,17 +50,25 @@ class Network:
     def heal(self) -> None:
         """From now on nothing is lost, comes twice or straggles; what is far away stays there."""
         self._cuts.clear()
-        self._is_rough = False
+        self._is_rough = self._is_lossy = False
 
     def arrivals(self, sender: int, receiver: int, now: int) -> list[int]:
         """When the copies of a message that is sent now arrive: none when it is lost."""
         if self._cuts and (sender, receiver) in self._cuts:
             self.lost += 1
             return []
-        delay = self._delays[sender][receiver] + int(self._random() * self._spread)
+        tail = self._tail
+        extra = int(self._random() * self._spread) if tail is None else tail[int(self._random() * QUANTILES)]
+        arrival = now + self._delays[sender][receiver] + extra
+        satellite = self._satellite
+        if satellite is not None and (sender in satellite.nodes) != (receiver in satellite.nodes):
+            if self._is_lossy and self._random() < satellite.loss:
+                self.lost += 1
+                return []
+            arrival += satellite.delay + int(self._random() * satellite.jitter)
         if not self._is_rough:
-            return [self._in_order(sender, receiver, now + delay)]
-        return self._rough_arrivals(sender, receiver, now + delay)
+            return [self._in_order(sender, receiver, arrival)]
+        return self._rough_arrivals(sender, receiver, arrival)
 
     def _rough_arrivals(self, sender: int, receiver: int, arrival: int) -> list[int]:
         plan, random = self._plan, self._random
@@ -71,6 +90,13 @@ class Network:
             arrival = max(arrival, self._last_arrival.get(link, 0) + 1)
             self._last_arrival[link] = arrival
         return arrival
+
+
+@cache
+def heavy_tail(median: int, sigma: float) -> tuple[int, ...]:
+    """Equally likely delays of a log-normal distribution, the shortest first."""
+    normal = NormalDist()
+    return tuple(round(median * exp(sigma * normal.inv_cdf((at + 0.5) / QUANTILES))) for at in range(QUANTILES))
 
 
 def two_way_cut(one: list[int], other: list[int]) -> tuple[tuple[int, int], ...]:

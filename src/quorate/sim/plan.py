@@ -13,13 +13,26 @@ from msgspec import Struct
 from quorate.config import Settings
 
 
+class SatellitePlan(Struct, frozen=True):
+    """One site is reached over a satellite: every message to it and from it goes up and down."""
+
+    nodes: tuple[int, ...]
+    """Who is at the site."""
+    delay: int = 270_000
+    jitter: int = 30_000
+    """It takes up to that much longer."""
+    loss: float = 0.0
+
+
 class NetworkPlan(Struct, frozen=True):
     """How links behave while anything may happen. After healing nothing is lost, duplicated or late."""
 
     delay: int = 100
     """The least delay of a message between any two nodes."""
     spread: int = 400
-    """The delay is uniform between `delay` and `delay + spread`."""
+    """What comes on top of it: without a tail, uniform up to this; with one, log-normal around this median."""
+    tail: float = 0.0
+    """The sigma of the log-normal delay: with 1, one message in a thousand takes twenty times the median."""
     distances: tuple[int, ...] = ()
     """The place of each node on a line, in microseconds: a pair's distance is added to its delay. Empty: one room."""
     straggler_share: float = 0.0
@@ -31,6 +44,9 @@ class NetworkPlan(Struct, frozen=True):
     """A second copy comes up to that much later."""
     in_order: bool = False
     """Whether the messages of a link stay in order, as TCP keeps them."""
+    satellite: SatellitePlan | None = None
+    kind: str = "room"
+    """What people call it."""
 
 
 class ClockPlan(Struct, frozen=True):
@@ -89,6 +105,23 @@ class ClientDeath(Struct, frozen=True, tag=True):
 Fault = Cut | Crash | Pause | ClockJump | ClientDeath
 
 
+def name_of(fault: Fault) -> str:
+    """What a report calls a fault."""
+    match fault:
+        case Cut():
+            return f"partition, {fault.name}"
+        case Crash():
+            if fault.loses_votes:
+                return "crash, votes lost"
+            return "crash" if fault.effects is None else "crash between effects"
+        case Pause():
+            return "pause"
+        case ClockJump():
+            return "clock jump"
+        case ClientDeath():
+            return "client death"
+
+
 class TraitorPlan(Struct, frozen=True):
     """A replica that lies: its strategies, by name, in the order in which they are put around the honest replica."""
 
@@ -126,6 +159,14 @@ class Plan(Struct, frozen=True):
     """How long anything may happen. Then faults end, except the traitors', and everything has to come to an end."""
     liveness: int = 60_000_000
     """How long that may take at most."""
+
+
+def troubles_of(plan: Plan) -> set[str]:
+    """What goes wrong in a world, but for the network and for lies, by name."""
+    drift = {"clock drift"} if any(clock.drift for clock in plan.clocks) else set()
+    offset = {"wrong clock"} if any(clock.offset for clock in plan.clocks) else set()
+    slow = {"slow process"} if any(plan.turns) else set()
+    return {name_of(fault) for fault in plan.faults} | drift | offset | slow
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -25,6 +25,7 @@ from quorate.sim.plan import (
     NetworkPlan,
     Pause,
     Plan,
+    SatellitePlan,
     TraitorPlan,
 )
 
@@ -45,7 +46,10 @@ class Profile(NamedTuple):
 
 
 PROFILES: Final[dict[str, Profile]] = {
-    "calm": Profile("nothing goes wrong; the network is a room, a country or the globe", ("room", "country", "globe")),
+    "calm": Profile(
+        "nothing goes wrong; the network is a room, a country, the globe, a busy WAN, or has a site behind a satellite",
+        ("room", "country", "globe", "busy", "satellite"),
+    ),
     "lossy": Profile("messages get lost, come late, twice and in any order", ("rough", "stormy")),
     "partitions": Profile("two-way, one-way and star partitions come and go", ("room", "rough"), ("cut",)),
     "crashes": Profile(
@@ -57,7 +61,7 @@ PROFILES: Final[dict[str, Profile]] = {
     "traitors": Profile(
         "f replicas lie; the network works, but correct ones pause", ("room", "country"), ("pause",), True
     ),
-    "impatient": Profile("time-outs are far too short for the network", ("country", "globe"), ("pause",)),
+    "impatient": Profile("time-outs are far too short for the network", ("country", "globe", "busy"), ("pause",)),
     "churn": Profile(
         "f replicas lie, and views change all the time",
         ("room", "country"),
@@ -68,13 +72,15 @@ PROFILES: Final[dict[str, Profile]] = {
     "liars": Profile("clients lie", ("room", "rough"), liars=True),
     "everything": Profile(
         "all of it at once",
-        ("room", "rough", "stormy", "country"),
+        ("room", "rough", "stormy", "country", "busy", "satellite"),
         ("cut", "crash", "pause", "clock jump", "client death"),
         traitors=True,
         liars=True,
         odd_clocks=True,
     ),
 }
+TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
+"""Milliseconds until a view change, where messages are on their way for long."""
 MIXED: Final = "mixed"
 """Not a profile of its own: each seed draws one of the above."""
 
@@ -128,7 +134,7 @@ class _Draw:
 
     def _settings(self, network: str, profile: str) -> Settings:
         random = self.random
-        timeout = {"country": 400, "globe": 2000}.get(network, random.choice((50, 150, 400)))
+        timeout = TIMEOUTS.get(network, random.choice((50, 150, 400)))
         if profile in ("impatient", "churn"):
             timeout = random.choice((5, 20, 50))
         return Settings(
@@ -148,9 +154,18 @@ class _Draw:
         random = self.random
         match kind:
             case "country":
-                return NetworkPlan(2 * MILLISECOND, MILLISECOND, self._places(nodes, 20 * MILLISECOND))
+                places = self._places(nodes, 20 * MILLISECOND)
+                return NetworkPlan(2 * MILLISECOND, MILLISECOND, distances=places, kind=kind)
             case "globe":
-                return NetworkPlan(5 * MILLISECOND, 5 * MILLISECOND, self._places(nodes, 150 * MILLISECOND))
+                places = self._places(nodes, 150 * MILLISECOND)
+                return NetworkPlan(5 * MILLISECOND, 5 * MILLISECOND, distances=places, kind=kind)
+            case "busy":
+                places = self._places(nodes, 80 * MILLISECOND)
+                tail = random.choice((0.5, 1.0, 1.5))
+                in_order = random.random() < 0.5
+                return NetworkPlan(2 * MILLISECOND, 4 * MILLISECOND, tail, places, in_order=in_order, kind=kind)
+            case "satellite":
+                return NetworkPlan(MILLISECOND, 2 * MILLISECOND, satellite=self._satellite(nodes), kind=kind)
             case "rough" | "stormy":
                 worst = 0.05 if kind == "rough" else 0.3
                 return NetworkPlan(
@@ -161,8 +176,16 @@ class _Draw:
                     duplication=random.uniform(0, worst),
                     duplicate_delay=random.choice((1, 100, 2000)) * MILLISECOND,
                     in_order=random.random() < 0.3,
+                    kind=kind,
                 )
         return NetworkPlan(in_order=random.random() < 0.3)
+
+    def _satellite(self, nodes: int) -> SatellitePlan:
+        """One replica, sometimes the first primary, or one of them and clients beside it."""
+        random = self.random
+        site = [random.choice((0, random.randrange(self.replicas)))]
+        site += [node for node in range(self.replicas, nodes) if random.random() < 0.3]
+        return SatellitePlan(tuple(site), loss=random.choice((0.0, 0.005, 0.03)))
 
     def _places(self, nodes: int, diameter: int) -> tuple[int, ...]:
         regions = [self.random.randrange(diameter) for _ in range(3)]
