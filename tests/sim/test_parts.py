@@ -1,18 +1,12 @@
-"""The network, the clocks and the disk, each by itself."""
+"""The network and the clocks, each by itself."""
 
 from __future__ import annotations
 
 from random import Random
 
-from quorate.core.ports import Context
-from quorate.messages.records import CheckpointRecord, DecidedRecord, Forget, StableRecord
 from quorate.sim.clock import WALL_START, Clock
-from quorate.sim.disk import Disk, leaves_of
 from quorate.sim.network import Network, one_way_cut, star_cut, two_way_cut
 from quorate.sim.plan import ClockPlan, NetworkPlan, SatellitePlan
-from quorate.sim.register import RegisterService
-
-CONTEXT = Context(client=bytes(32), time=0, seed=bytes(32), sequence_number=1)
 
 
 def network(**plan: object) -> Network:
@@ -94,34 +88,3 @@ def test_a_wall_clock_jumps_and_the_monotonic_one_does_not() -> None:
     clock.jump(-5)
     assert clock.wall(1000) == WALL_START + 995
     assert clock.monotonic(1000) == 1000
-
-
-def test_a_disk_gives_back_what_was_written_and_forgets_what_it_is_told_to() -> None:
-    disk = Disk()
-    disk.write(DecidedRecord(1, bytes(32)))
-    disk.write(DecidedRecord(2, bytes(32)))
-    disk.write(Forget(1))
-    assert disk.records() == [DecidedRecord(2, bytes(32))]
-
-
-def test_a_disk_restores_the_state_of_the_stable_checkpoint() -> None:
-    disk, service = Disk(), RegisterService()
-    for number in (4, 8):
-        service.execute(b"write x %d" % number, CONTEXT)
-        digest = service.checkpoint(number)
-        disk.stage(number, leaves_of(service, number, digest))
-        disk.write(CheckpointRecord(number, bytes(32), digest, b""))
-        if number == 4:
-            disk.write(StableRecord(number, bytes(32), ()))
-    restarted = RegisterService()
-    disk.restore(restarted)
-    assert restarted.value(b"x") == b"4"
-
-
-def test_a_state_whose_record_was_not_written_is_gone() -> None:
-    disk, service = Disk(), RegisterService()
-    service.execute(b"write x 1", CONTEXT)
-    disk.stage(4, leaves_of(service, 4, service.checkpoint(4)))
-    restarted = RegisterService()
-    disk.restore(restarted)
-    assert restarted.value(b"x") == b"-"

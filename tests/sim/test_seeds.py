@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
 from quorate.sim.explore import Campaign, run_seed
 from quorate.sim.plan import troubles_of
 from quorate.sim.profiles import MIXED, PROFILES, draw_plan
+
+CRASHES = ("", " between effects", " while writing")
 
 
 def survives(seed: int, profile: str, replicas: int) -> None:
@@ -49,6 +52,14 @@ def test_every_network_and_every_trouble_is_drawn() -> None:
     assert {draw_plan(seed, "impatient").network.kind for seed in range(40)} == {"country", "globe", "busy"}
     assert set().union(*map(troubles_of, plans)) == {
         *("partition, two-way", "partition, one-way", "partition, star", "partition, one alone"),
-        *("crash", "crash between effects", "crash, votes lost", "pause", "slow process", "client death"),
+        *(f"crash{when}{tail}" for when in CRASHES for tail in ("", ", lost tail", ", torn write")),
+        *("crash, votes lost", "slow disk", "full disk", "bit rot", "pause", "slow process", "client death"),
         *("clock jump", "clock drift", "wrong clock"),
     }
+
+
+def test_all_that_can_befall_a_disk_does() -> None:
+    happened = Counter[str]()
+    for seed in range(100, 130):
+        happened.update(run_seed(seed, Campaign("crashes")).outcome.happened)
+    assert set(happened) == {"lost tail", "torn write", "bit rot", "slow sync", "full disk"}

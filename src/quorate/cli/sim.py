@@ -151,6 +151,7 @@ def _print_totals(totals: Totals) -> None:
         ("profiles", totals.profiles),
         ("networks", totals.networks),
         ("faults", totals.faults),
+        ("what befell disks, how often", totals.happened),
         ("strategies of traitors and liars", totals.strategies),
     ):
         if counts:
@@ -188,6 +189,7 @@ def _as_document(totals: Totals) -> dict[str, object]:
         "profiles": dict(totals.profiles),
         "networks": dict(totals.networks),
         "faults": dict(totals.faults),
+        "disks": dict(totals.happened),
         "strategies": dict(totals.strategies),
         "refusals": dict(totals.refusals),
         "unauthentic": totals.unauthentic,

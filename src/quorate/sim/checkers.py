@@ -160,9 +160,9 @@ class Judge:
             f"replica {replica} executed {operation.decode()!r} again at {sequence_number}",
         )
 
-    def is_correct_client(self, public_key: bytes) -> bool:
-        """Whether the operations of this client are all distinct and honest."""
-        return public_key in self._clients
+    def is_said_once(self, client: bytes, operation: bytes) -> bool:
+        """Whether a replica is to execute this operation once: those of correct clients are distinct, but for reads."""
+        return client in self._clients and not operation.startswith(b"read ")
 
     def see_completed(self, attempt: Attempt, results: tuple[bytes | None, ...], now: int) -> None:
         """A correct client accepted a reply: its operations are in the agreed history (facts 7.4, iii)."""

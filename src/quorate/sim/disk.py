@@ -1,55 +1,184 @@
-"""A replica's disk: what was persisted before a crash is there after it, and nothing else is.
+"""A replica's disk: bytes with checksums behind the records that the core sees, and what befalls them.
 
-Beside the records of the core it keeps the service's part of each checkpoint, as a durable service would: written
-together with the checkpoint's record, dropped when the record is.
+What was synced lies in a table, one frame a key. What was written since lies in a log behind it. A crash leaves any
+part of that log: nothing promised it yet (a lost tail). A frame that was being written is half there then; its checksum
+says so, and it counts as not written (a torn write). A frame of the table that is not as it was written (bit rot) is
+another matter: what was promised is gone, and the votes of this disk are lost.
+
+Beside the records it keeps the service's part of each checkpoint, as a durable service would: in one frame with the
+checkpoint's record.
 """
 
 from __future__ import annotations
 
+from random import Random
+from struct import Struct as Layout
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
 from quorate.core.ports import Service
-from quorate.messages.records import CheckpointRecord, Forget, Record, StableRecord
+from quorate.messages.records import CheckpointRecord, Forget, Record, StableRecord, ViewRecord
 from quorate.messages.tree import NodeKind, Path, child_digests, kind_of_node
-from quorate.storage.memory import MemoryJournal
 
 Leaves = dict[Path, bytes]
 
+_HEADER: Final = Layout(">II")
+"""The size of a frame's body, and its checksum."""
+_NEVER: Final = 1 << 63
+
+
+class BitRotFound(Exception):
+    """A frame that was synced is not as it was written."""
+
+
+class Stored(Struct, frozen=True, array_like=True):
+    """The body of a frame."""
+
+    record: Record
+    leaves: list[tuple[Path, bytes]]
+    """The service's part, of a checkpoint."""
+
+
+class Contents(NamedTuple):
+    """What a process finds when it starts."""
+
+    records: list[Record]
+    state: tuple[int, Leaves] | None
+    """The service's part of the stable checkpoint."""
+
+
+class _Frame(NamedTuple):
+    """A frame of the table."""
+
+    forgotten_by: int
+    """The least sequence number whose `Forget` drops it."""
+    data: bytes
+
 
 class Disk:
-    """Records by key, and the leaves of the checkpoints among them."""
+    """One disk: it outlives the processes that write to it."""
 
-    def __init__(self) -> None:
-        self._journal = MemoryJournal()
+    def __init__(self, random: Random, longest_sync: int = 0) -> None:
+        self.longest_sync = longest_sync
+        """A sync takes up to that much, in microseconds."""
+        self.is_full = False
+        self._random = random
         self._staged: dict[int, Leaves] = {}
-        self._states: dict[int, Leaves] = {}
+        self._table: dict[tuple[object, ...], _Frame] = {}
+        self._log: list[tuple[Record, bytes]] = []
+        self._left = b""
+        """What a crash left of the log."""
+
+    # A process that runs
 
     def stage(self, sequence_number: int, leaves: Leaves) -> None:
-        """A process froze a state. It is on disk once the checkpoint's record is."""
+        """A process froze a state. It is written with the checkpoint's record."""
         self._staged[sequence_number] = leaves
 
     def write(self, record: Record) -> None:
-        """Persist a record."""
-        self._journal.append((record,))
+        """Write a record. It is safe after the next sync."""
+        leaves: Leaves = {}
         if isinstance(record, CheckpointRecord):
-            leaves = self._staged.pop(record.sequence_number, None)
-            if leaves is not None:
-                self._states[record.sequence_number] = leaves
-            self._staged = {
-                number: leaves for number, leaves in self._staged.items() if number > record.sequence_number
-            }
-        elif isinstance(record, Forget):
-            kept = record.sequence_number
-            self._states = {held: leaves for held, leaves in self._states.items() if held >= kept}
+            leaves = self._staged.pop(record.sequence_number, leaves)
+            self._staged = {number: kept for number, kept in self._staged.items() if number > record.sequence_number}
+        self._log.append((record, _frame(Stored(record, list(leaves.items())))))
 
-    def records(self) -> list[Record]:
-        """What a restarted replica finds."""
-        return self._journal.records()
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something was written since the last sync."""
+        return bool(self._log)
 
-    def restore(self, service: Service) -> None:
-        """Bring a new process's service into the state of the stable checkpoint."""
+    def next_sync(self) -> int:
+        """How long the sync that begins now is going to take."""
+        return int(self._random.random() * (self.longest_sync + 1)) if self.longest_sync else 0
+
+    def sync(self) -> list[Record]:
+        """A sync comes to its end: what was written is safe. Says what that was."""
+        for record, data in self._log:
+            self._apply(record, data)
+        records = [record for record, _ in self._log]
+        self._log.clear()
+        return records
+
+    # What befalls it
+
+    def crash(self, kept: float) -> str | None:
+        """The process dies, and this share of the bytes that were not synced is there. The name of what that did."""
+        log = b"".join(data for _, data in self._log)
+        self._left = log[: int(len(log) * kept)]
+        is_torn = sum(len(data) for _, data in _intact(self._left)) < len(self._left)
+        self._log.clear()
         self._staged.clear()
-        for record in self.records():
-            if isinstance(record, StableRecord):
-                service.install(record.sequence_number, self._states[record.sequence_number])
+        if is_torn:
+            return "torn write"
+        return "lost tail" if len(self._left) < len(log) else None
+
+    def rot(self, place: float) -> bool:
+        """One bit changes, at this share of all bytes that are safe; whether there are any."""
+        at = int(place * sum(len(frame.data) for frame in self._table.values()))
+        for key, (forgotten_by, data) in self._table.items():
+            if at < len(data):
+                self._table[key] = _Frame(forgotten_by, data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+                return True
+            at -= len(data)
+        return False
+
+    # A process that starts
+
+    def read(self) -> Contents:
+        """What is there. Raises BitRotFound when something that was safe is damaged."""
+        for stored, data in _intact(self._left):
+            self._apply(stored.record, data)
+        self._left = b""
+        found = [self._read(key, frame) for key, frame in self._table.items()]
+        stable = [stored.record.sequence_number for stored in found if isinstance(stored.record, StableRecord)]
+        state = None
+        for stored in found:
+            if isinstance(stored.record, CheckpointRecord) and stored.record.sequence_number in stable:
+                state = (stored.record.sequence_number, dict(stored.leaves))
+        return Contents([stored.record for stored in found], state)
+
+    def _apply(self, record: Record, data: bytes) -> None:
+        if isinstance(record, Forget):
+            number = record.sequence_number
+            self._table = {key: frame for key, frame in self._table.items() if frame.forgotten_by > number}
+        else:
+            self._table[record.key()] = _Frame(_forgotten_by(record), data)
+
+    def _read(self, key: tuple[object, ...], frame: _Frame) -> Stored:
+        for stored, data in _intact(frame.data):
+            if len(data) == len(frame.data):
+                return stored
+        raise BitRotFound(f"the record {key[0]} is not as it was written")
+
+
+def _frame(stored: Stored) -> bytes:
+    body = msgspec.msgpack.encode(stored)
+    return _HEADER.pack(len(body), crc32(body)) + body
+
+
+def _intact(log: bytes) -> list[tuple[Stored, bytes]]:
+    """The frames up to the first one that is not whole."""
+    found, at = [], 0
+    while len(log) - at >= _HEADER.size:
+        size, checksum = _HEADER.unpack_from(log, at)
+        end = at + _HEADER.size + size
+        body = log[at + _HEADER.size : end]
+        if end > len(log) or crc32(body) != checksum:
+            break
+        found.append((msgspec.msgpack.decode(body, type=Stored), log[at:end]))
+        at = end
+    return found
+
+
+def _forgotten_by(record: Record) -> int:
+    """The view and the stable checkpoint are of no one sequence number; the stable checkpoint itself is kept."""
+    if isinstance(record, ViewRecord | StableRecord):
+        return _NEVER
+    return record.sequence_number + 1 if isinstance(record, CheckpointRecord) else record.sequence_number
 
 
 def leaves_of(service: Service, sequence_number: int, digest: bytes) -> Leaves:

@@ -85,6 +85,7 @@ class Totals:
         self.strategies: Counter[str] = Counter()
         self.networks: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.happened: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
 
     def add(self, report: SeedReport) -> None:
@@ -105,6 +106,7 @@ class Totals:
         self.strategies.update(name for client in plan.clients for name in set(client.strategies))
         self.networks[plan.network.kind] += 1
         self.faults.update(troubles_of(plan))
+        self.happened.update(outcome.happened)
         self.refusals.update(outcome.refusals)
 
 

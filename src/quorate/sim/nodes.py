@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any, Final, NamedTuple, Protocol
 
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
-from quorate.core.ports import Context, Opened
+from quorate.core.ports import Opened, Service
 from quorate.core.replica import Replica, ReplicaReport
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.records import Record
-from quorate.messages.tree import Path
 from quorate.sim.checkers import Judge
 from quorate.sim.clock import Clock
-from quorate.sim.disk import Disk, leaves_of
+from quorate.sim.disk import BitRotFound, Disk
 from quorate.sim.plan import ClockPlan
-from quorate.sim.register import RegisterService
 from quorate.sim.remembering import Remembering
+from quorate.sim.witness import Witness
 
 
 class Behaviour(Protocol):
@@ -58,6 +58,9 @@ class Surroundings(Protocol):
     def tell_event(self, node: int, event: Trace) -> None:
         """What a replica traced, for whoever reads the trace."""
 
+    def count(self, trouble: str) -> None:
+        """Something befell a node that is worth counting."""
+
 
 LOOK_EVERY: Final = 16
 """How many turns of a correct replica go by between two looks at its insides."""
@@ -66,41 +69,22 @@ MakeBehaviour = Callable[["ReplicaNode", Iterable[Record], bool], Behaviour]
 """A process is started: its node, what its disk holds, and whether its votes are lost."""
 
 
-class Witness(RegisterService):
-    """The service of a correct replica: its checkpoints go to the disk, and the judge hears what it is told to do."""
+class Machine(NamedTuple):
+    """What a replica's process runs on, and for."""
 
-    def __init__(self, disk: Disk, replica: int, judge: Judge) -> None:
-        super().__init__()
-        self._disk = disk
-        self._replica = replica
-        self._judge = judge
-        self._position = (0, 0)
-        """The sequence number that was executed last, and the index of the operation in its batch."""
-        self._changes: set[tuple[bytes, bytes]] = set()
+    service: Callable[[], Service]
+    """A new service, empty."""
+    clock: ClockPlan
+    turn: int
+    """How long a turn takes."""
+    disk: Disk
 
-    def execute(self, operation: bytes, context: Context) -> bytes:
-        """Apply one operation, watched."""
-        result = super().execute(operation, context)
-        number, index = self._position
-        index = index + 1 if number == context.sequence_number else 0
-        self._position = (context.sequence_number, index)
-        self._judge.see_execution(self._replica, index, operation, context, result)
-        if self._judge.is_correct_client(context.client) and not operation.startswith(b"read "):
-            if (context.client, operation) in self._changes:
-                self._judge.see_operation_twice(self._replica, operation, context.sequence_number)
-            self._changes.add((context.client, operation))
-        return result
 
-    def checkpoint(self, sequence_number: int) -> bytes:
-        """Freeze the contents, for the disk too."""
-        digest = super().checkpoint(sequence_number)
-        self._disk.stage(sequence_number, leaves_of(self, sequence_number, digest))
-        return digest
+class Held(NamedTuple):
+    """Effects that wait for the disk, from the one at `first` on."""
 
-    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
-        """Take over a peer's state, for the disk too."""
-        super().install(sequence_number, leaves)
-        self._disk.stage(sequence_number, leaves_of(self, sequence_number, self.digest_of(sequence_number)))
+    effects: Sequence[Effect]
+    first: int
 
 
 class ReplicaNode:
@@ -112,8 +96,7 @@ class ReplicaNode:
         judge: Judge,
         authenticator: Remembering,
         make: MakeBehaviour,
-        clock: ClockPlan,
-        turn: int,
+        machine: Machine,
         is_correct: bool,
     ) -> None:
         self.address = authenticator.replica_id
@@ -121,9 +104,8 @@ class ReplicaNode:
         self.is_correct = is_correct
         self.has_failed = False
         self.has_lost_votes = False
-        self.crash_after: int | None = None
-        """The process dies after this many more effects."""
-        self.clock = Clock(clock)
+        self.stay_alive()
+        self.clock = Clock(machine.clock)
         self.service: Witness
         self.behaviour: Behaviour | None = None
         self.incarnation = 0
@@ -131,13 +113,15 @@ class ReplicaNode:
         self._world = world
         self._judge = judge
         self._make = make
-        self._turn = turn
-        self._disk = Disk()
+        self._machine = machine
+        self.disk = machine.disk
         self._turns = 0
         self._inbox: list[bytes] = []
         self._turn_at: int | None = None
         self._alarm: int | None = None
         self._paused_until = 0
+        self._held: Held | None = None
+        """The process stands still until its disk has done what it was asked."""
         self._performers: dict[type, Callable[[Any], None]] = {
             Broadcast: self._broadcast,
             Send: self._send,
@@ -153,26 +137,63 @@ class ReplicaNode:
         self.incarnation += 1
         self._world.tell(self.address, "starts" if self.incarnation == 1 else "starts again")
         self._judge.see_start(self.address)
-        self.service = Witness(self._disk, self.address, self._judge)
+        self.service = Witness(self._machine.service(), self.disk, self.address, self._judge)
         try:
-            self._disk.restore(self.service)
-            self.behaviour = self._make(self, self._disk.records(), self.has_lost_votes)
+            self.behaviour = self._make(self, self._read_disk(), self.has_lost_votes)
         except Exception as error:  # noqa: BLE001 - as in a turn
             self._stop(error)
         else:
             self._plan_turn()
 
-    def crash(self) -> None:
-        """The process dies; what it did not persist is gone."""
-        self.behaviour = None
-        self.crash_after = None
+    def _read_disk(self) -> list[Record]:
+        """What the disk holds; nothing, and the votes are lost, when some of it is damaged (DISK-3)."""
+        try:
+            contents = self.disk.read()
+        except BitRotFound as error:
+            self._befalls(f"bit rot ({error})")
+            self.lose_votes()
+            return []
+        for record in contents.records if self.is_correct else ():
+            self._judge.see_persisted(self.address, record)
+        if contents.state is not None:
+            self.service.install(*contents.state)
+        return contents.records
+
+    def crash(self, kept: float = 1.0) -> None:
+        """The process dies. Of what it wrote and did not sync, this share is on the disk."""
+        self.behaviour = self._held = None
+        self.stay_alive()
         self._inbox.clear()
         self._world.tell(self.address, "crashes")
+        damage = self.disk.crash(kept)
+        if damage is not None:
+            self._befalls(damage)
+
+    def stay_alive(self) -> None:
+        """It is not going to die, as far as anybody knows."""
+        self.crash_after: int | None = None
+        """The process dies after this many more effects."""
+        self.dies_writing = False
+        """The process dies when it has written the next record."""
+        self.crash_kept = 1.0
+        """This share of what is not synced is on the disk when it dies."""
 
     def lose_votes(self) -> None:
         """The disk is gone, and it is known that it is."""
-        self._disk = Disk()
+        self.disk = Disk(Random(self.address))
+        self.service = Witness(self._machine.service(), self.disk, self.address, self._judge)
         self.has_lost_votes = True
+
+    def free_disk(self) -> None:
+        """There is room on the disk again; what waited for it goes on."""
+        self.disk.is_full = False
+        held = self._held
+        if held is not None and type(held.effects[held.first]) is Persist:
+            self._world.schedule(self._world.now, lambda: self._go_on(held))
+
+    def _befalls(self, trouble: str) -> None:
+        self._world.count(trouble.partition(" (")[0])
+        self._world.tell(self.address, trouble)
 
     def pause(self, until: int) -> None:
         """The process stands still; what arrives waits."""
@@ -182,11 +203,11 @@ class ReplicaNode:
         """The network delivers a frame."""
         if self.behaviour is not None:
             self._inbox.append(frame)
-            if self._turn_at is None:
+            if self._turn_at is None and self._held is None:
                 self._plan_turn()
 
     def _plan_turn(self) -> None:
-        self._turn_at = max(self._world.now + self._turn, self._paused_until)
+        self._turn_at = max(self._world.now + self._machine.turn, self._paused_until)
         self._world.schedule(self._turn_at, self._take_turn)
 
     def _take_turn(self) -> None:
@@ -197,7 +218,7 @@ class ReplicaNode:
         if self._paused_until > self._world.now:
             self._plan_turn()
             return
-        if self.behaviour is None:
+        if self.behaviour is None or self._held is not None:
             return
         now, wall = self.clock.monotonic(self._world.now), self.clock.wall(self._world.now)
         inbox, self._inbox = self._inbox, []
@@ -214,8 +235,7 @@ class ReplicaNode:
         except Exception as error:  # noqa: BLE001 - whatever stops a replica is the judge's business
             self._stop(error)
             return
-        self._perform(effects)
-        self._set_alarm()
+        self._perform(effects, 0)
 
     def report(self) -> ReplicaReport | None:
         """How the process is, None when it is down."""
@@ -271,14 +291,61 @@ class ReplicaNode:
 
     # Effects
 
-    def _perform(self, effects: list[Effect]) -> None:
-        for effect in effects:
+    def _perform(self, effects: Sequence[Effect], first: int) -> None:
+        """What stands behind a write is not done before that is synced (DISK-1)."""
+        disk, performers = self.disk, self._performers
+        for at in range(first, len(effects)):
+            effect = effects[at]
+            kind = type(effect)
+            if kind is Persist and disk.is_full:
+                self._befalls("full disk")
+                self._held = Held(effects, at)
+                return
             if self.crash_after is not None:
                 if self.crash_after == 0:
-                    self.crash()
+                    self.crash(self.crash_kept)
                     return
                 self.crash_after -= 1
-            self._performers[type(effect)](effect)
+            if kind is not Persist and disk.is_dirty and not self._sync(effects, at):
+                return
+            performers[kind](effect)
+            if self.dies_writing and disk.is_dirty:
+                self.crash(self.crash_kept)
+                return
+        self._set_alarm()
+        if self._inbox and self._turn_at is None:
+            self._plan_turn()
+
+    def _sync(self, effects: Sequence[Effect], at: int) -> bool:
+        """Begin to sync, before the effect at this place is done; whether that is over already."""
+        duration = self.disk.next_sync()
+        if duration == 0:
+            self._end_sync()
+            return True
+        self._world.count("slow sync")
+        self._held = held = Held(effects, at)
+        self._world.schedule(self._world.now + duration, lambda: self._go_on(held))
+        return False
+
+    def _end_sync(self) -> None:
+        for record in self.disk.sync():
+            self._judge.see_persisted(self.address, record)
+
+    def _go_on(self, held: Held) -> None:
+        """The disk has done what was asked, unless the process died meanwhile."""
+        if self._held is not held:
+            return
+        if self._paused_until > self._world.now:
+            self._world.schedule(self._paused_until, lambda: self._go_on(held))
+            return
+        effect = held.effects[held.first]
+        self._held = None
+        if type(effect) is Persist:
+            self._perform(held.effects, held.first)
+            return
+        self._end_sync()
+        self._performers[type(effect)](effect)
+        self._perform(held.effects, held.first + 1)
 
     def _broadcast(self, effect: Broadcast) -> None:
         if self.is_correct:
@@ -292,16 +359,18 @@ class ReplicaNode:
         self._world.transmit(self.address, effect.receiver, effect.frame)
 
     def _send_reply(self, effect: SendReply) -> None:
+        self.service.tell()
         client = self._world.address_of(effect.message.client)
         if client is not None:
             self._world.transmit(self.address, client, effect.frame)
 
     def _persist(self, effect: Persist) -> None:
-        self._disk.write(effect.record)
         if self.is_correct:
-            self._judge.see_persisted(self.address, effect.record)
+            self.disk.write(effect.record)
 
     def _trace(self, effect: Trace) -> None:
         if self.is_correct:
+            if effect.event == "executed":
+                self.service.tell(effect.details["sequence_number"])  # type: ignore[arg-type]
             self._judge.hear(self.address, effect.event, effect.details)
         self._world.tell_event(self.address, effect)

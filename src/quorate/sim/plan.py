@@ -76,6 +76,11 @@ class Crash(Struct, frozen=True, tag=True):
     """It dies after this many effects of its next turn; None: at once."""
     loses_votes: bool = False
     """Its storage is memory: it starts again from nothing, and counts as one of the f."""
+    while_writing: bool = False
+    """It dies when it has written the next record, before that is synced, whatever `effects` says."""
+    kept: float = 1.0
+    """This share of the bytes that it wrote and did not sync is on the disk: with less than all, its last records are
+    gone, or the record at the end is half there."""
 
 
 class Pause(Struct, frozen=True, tag=True):
@@ -102,7 +107,35 @@ class ClientDeath(Struct, frozen=True, tag=True):
     client: int
 
 
-Fault = Cut | Crash | Pause | ClockJump | ClientDeath
+class SlowDisk(Struct, frozen=True, tag=True):
+    """Each sync of a replica's disk takes up to that long, and what depends on it waits."""
+
+    at: int
+    until: int
+    replica: int
+    longest: int
+
+
+class FullDisk(Struct, frozen=True, tag=True):
+    """A replica's disk takes nothing more for a while."""
+
+    at: int
+    until: int
+    replica: int
+
+
+class BitRot(Struct, frozen=True, tag=True):
+    """A replica's process ends, and one bit of what it keeps changes before it starts again: it has lost its votes, and
+    counts as one of the f."""
+
+    at: int
+    until: int
+    replica: int
+    place: float
+    """Where, as a share of all that is stored."""
+
+
+Fault = Cut | Crash | Pause | ClockJump | ClientDeath | SlowDisk | FullDisk | BitRot
 
 
 def name_of(fault: Fault) -> str:
@@ -113,13 +146,21 @@ def name_of(fault: Fault) -> str:
         case Crash():
             if fault.loses_votes:
                 return "crash, votes lost"
-            return "crash" if fault.effects is None else "crash between effects"
+            tail = "" if fault.kept == 1 else ", lost tail" if fault.kept == 0 else ", torn write"
+            when = "" if fault.effects is None else " between effects"
+            return f"crash{' while writing' if fault.while_writing else when}{tail}"
         case Pause():
             return "pause"
         case ClockJump():
             return "clock jump"
         case ClientDeath():
             return "client death"
+        case SlowDisk():
+            return "slow disk"
+        case FullDisk():
+            return "full disk"
+        case BitRot():
+            return "bit rot"
 
 
 class TraitorPlan(Struct, frozen=True):
@@ -153,6 +194,8 @@ class Plan(Struct, frozen=True):
     clocks: tuple[ClockPlan, ...] = ()
     turns: tuple[int, ...] = ()
     """How long a turn of each replica takes: what arrives meanwhile is handled in the next one."""
+    syncs: tuple[int, ...] = ()
+    """How long a sync of each replica's disk takes at most."""
     faults: tuple[Fault, ...] = ()
     traitors: tuple[TraitorPlan, ...] = ()
     safety: int = 1_000_000

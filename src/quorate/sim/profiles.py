@@ -15,6 +15,7 @@ from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
 from quorate.sim.plan import (
+    BitRot,
     ClientDeath,
     ClientPlan,
     ClockJump,
@@ -22,10 +23,12 @@ from quorate.sim.plan import (
     Crash,
     Cut,
     Fault,
+    FullDisk,
     NetworkPlan,
     Pause,
     Plan,
     SatellitePlan,
+    SlowDisk,
     TraitorPlan,
 )
 
@@ -42,6 +45,8 @@ class Profile(NamedTuple):
     traitors: bool = False
     liars: bool = False
     odd_clocks: bool = False
+    odd_disks: bool = False
+    """Syncs take time, and a crash leaves a part of what was not synced."""
     faults_max: int = 6
 
 
@@ -53,9 +58,11 @@ PROFILES: Final[dict[str, Profile]] = {
     "lossy": Profile("messages get lost, come late, twice and in any order", ("rough", "stormy")),
     "partitions": Profile("two-way, one-way and star partitions come and go", ("room", "rough"), ("cut",)),
     "crashes": Profile(
-        "replicas crash between any two effects, lose their votes, pause; clients die",
+        "replicas crash between any two effects, lose votes, pause; disks tear, rot, are slow or full; clients die",
         ("room", "rough"),
-        ("crash", "pause", "client death"),
+        ("crash", "pause", "client death", "slow disk", "full disk", "bit rot"),
+        odd_disks=True,
+        faults_max=8,
     ),
     "clocks": Profile("clocks are wrong, drift and jump", ("room", "rough"), ("clock jump", "pause"), odd_clocks=True),
     "traitors": Profile(
@@ -73,10 +80,11 @@ PROFILES: Final[dict[str, Profile]] = {
     "everything": Profile(
         "all of it at once",
         ("room", "rough", "stormy", "country", "busy", "satellite"),
-        ("cut", "crash", "pause", "clock jump", "client death"),
+        ("cut", "crash", "pause", "clock jump", "client death", "slow disk", "full disk", "bit rot"),
         traitors=True,
         liars=True,
         odd_clocks=True,
+        odd_disks=True,
     ),
 }
 TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
@@ -126,6 +134,7 @@ class _Draw:
             clients=clients,
             clocks=self._clocks() if self.profile.odd_clocks else (),
             turns=tuple(random.choice((0, 0, 20, 200, 2000)) for _ in range(self.replicas)),
+            syncs=self._syncs() if self.profile.odd_disks else (),
             faults=self._faults(),
             traitors=traitors,
             safety=self.safety,
@@ -199,6 +208,9 @@ class _Draw:
             for _ in range(self.replicas)
         )
 
+    def _syncs(self) -> tuple[int, ...]:
+        return tuple(self.random.choice((0, 0, 200, 2 * MILLISECOND)) for _ in range(self.replicas))
+
     def _clients(self) -> tuple[ClientPlan, ...]:
         random = self.random
         keys = random.choice((1, 2, 4))
@@ -242,11 +254,16 @@ class _Draw:
             "pause": self._pause,
             "clock jump": self._clock_jump,
             "client death": self._client_death,
+            "slow disk": self._slow_disk,
+            "full disk": self._full_disk,
+            "bit rot": self._bit_rot,
         }
         faults: list[Fault] = []
         for _ in range(self.random.randint(0, self.profile.faults_max) if self.profile.faults else 0):
             kind = self.random.choice(self.profile.faults)
-            at = self.random.randrange(self.safety)
+            # Disks matter while something is written: half of the faults come early, when every client is busy.
+            early = self.profile.odd_disks and self.random.random() < 0.5
+            at = self.random.randrange(self.safety // 10 if early else self.safety)
             longest = self.safety if self.profile.faults_max <= 6 else at + 5 * self.safety // self.profile.faults_max
             until = self.random.randint(at, max(at, min(self.safety, longest)))
             fault = drawers[kind](at, until)
@@ -275,10 +292,31 @@ class _Draw:
         replica = self.random.choice(self.trusted)
         loses_votes = self.may_fail > 0 and self.random.random() < 0.2
         if loses_votes:
-            self.may_fail -= 1
-            self.trusted.remove(replica)
+            self._give_up(replica)
         effects = self.random.choice((None, 0, 1, 2, 3, 5, 8))
-        return Crash(at, until, replica, effects, loses_votes)
+        if not self.profile.odd_disks:
+            return Crash(at, until, replica, effects, loses_votes)
+        kept = self.random.choice((0.0, 1.0, self.random.random()))
+        return Crash(at, until, replica, effects, loses_votes, self.random.random() < 0.5, kept)
+
+    def _give_up(self, replica: int) -> None:
+        """It loses its votes, so it is one of the f."""
+        self.may_fail -= 1
+        self.trusted.remove(replica)
+
+    def _slow_disk(self, at: int, until: int) -> Fault:
+        longest = self.random.choice((5, 50, 300)) * MILLISECOND
+        return SlowDisk(at, until, self.random.choice(self.trusted), longest)
+
+    def _full_disk(self, at: int, until: int) -> Fault:
+        return FullDisk(at, until, self.random.choice(self.trusted))
+
+    def _bit_rot(self, at: int, until: int) -> Fault | None:
+        if self.may_fail == 0:
+            return None
+        replica = self.random.choice(self.trusted)
+        self._give_up(replica)
+        return BitRot(at, until, replica, self.random.random())
 
     def _pause(self, at: int, until: int) -> Fault:
         first = self.trusted[0]  # most often the primary

@@ -29,6 +29,7 @@ from quorate.messages.digests import NULL_DIGEST
 from quorate.messages.protocol import Message, Status
 from quorate.sim.network import two_way_cut
 from quorate.sim.plan import ClientPlan, NetworkPlan, Plan, TraitorPlan
+from quorate.sim.register import RegisterService
 from quorate.sim.trace import PAPER_NAMES, describe, describe_details
 from quorate.sim.world import World
 
@@ -211,10 +212,9 @@ class Stage:
 
     def _do_registers(self, words: list[str]) -> None:
         for node in self.world.replicas:
-            if node.is_correct:
-                self.note(
-                    self.world.now, node.address, f"{words[0]} = {node.service.value(words[0].encode()).decode()}"
-                )
+            service = node.service.service
+            if node.is_correct and isinstance(service, RegisterService):
+                self.note(self.world.now, node.address, f"{words[0]} = {service.value(words[0].encode()).decode()}")
 
 
 def message_of(frame: bytes) -> Message | None:

@@ -7,6 +7,7 @@ what is outstanding has to come to an end (liveness).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -23,10 +24,23 @@ from quorate.core.replica import Replica
 from quorate.messages.records import Record
 from quorate.sim.checkers import Judge, Verdict
 from quorate.sim.cluster import cluster_of
+from quorate.sim.disk import Disk
 from quorate.sim.liveness import Pending, look_for_end
 from quorate.sim.network import Network
-from quorate.sim.nodes import Behaviour, ReplicaNode
-from quorate.sim.plan import ClientDeath, ClockJump, ClockPlan, Crash, Cut, Fault, Pause, Plan
+from quorate.sim.nodes import Behaviour, Machine, ReplicaNode
+from quorate.sim.plan import (
+    BitRot,
+    ClientDeath,
+    ClockJump,
+    ClockPlan,
+    Crash,
+    Cut,
+    Fault,
+    FullDisk,
+    Pause,
+    Plan,
+    SlowDisk,
+)
 from quorate.sim.register import RegisterService
 from quorate.sim.remembering import Remembering
 from quorate.sim.workload import ClientNode
@@ -69,7 +83,12 @@ class Outcome(NamedTuple):
     refusals: dict[str, int]
     """What correct replicas refused, and how often."""
     unauthentic: int
+    happened: dict[str, int]
+    """What befell disks, and how often."""
 
+
+Lasting = Cut | Crash | Pause | ClientDeath | SlowDisk | FullDisk | BitRot
+"""Faults that begin and end."""
 
 Event = tuple[int, int, Callable[[], None] | None, int, int, bytes]
 """When, a serial number, and what: a call, or a frame from a sender to a receiver."""
@@ -91,6 +110,8 @@ class World:
         self._is_healed = False
         self._end: Pending | None = Pending(())
         self._fingerprint = blake2b(digest_size=16)
+        self.happened: Counter[str] = Counter()
+        """What befell disks, and how often."""
         self._cluster = cluster_of(plan)
         self._liars = {traitor.replica: traitor.strategies for traitor in plan.traitors}
         self._conspiracy = Conspiracy()
@@ -141,6 +162,10 @@ class World:
         if self.recorder is not None:
             self.recorder.trace(self.now, node, event)
 
+    def count(self, trouble: str) -> None:
+        """Something befell a node that is worth counting."""
+        self.happened[trouble] += 1
+
     # The run
 
     def run(self) -> Outcome:
@@ -188,9 +213,9 @@ class World:
         self.tell(None, "everything heals")
         self.network.heal()
         for node in self.replicas:
-            node.crash_after = None
-            if node.behaviour is None and not node.has_failed:
-                node.start()
+            self._restart(node)
+            node.disk.longest_sync = self._longest_sync(node.address)
+            node.free_disk()
         for client in self.clients:
             client.start()
             client.go_on(ANSWERS_AFTER_HEALING)
@@ -219,6 +244,7 @@ class World:
             fingerprint=self._fingerprint.hexdigest(),
             refusals=dict(self.judge.refusals),
             unauthentic=sum(node.unauthentic for node in correct),
+            happened=dict(self.happened),
         )
 
     # Its nodes
@@ -226,15 +252,17 @@ class World:
     def _replica_node(self, replica: int) -> ReplicaNode:
         plan = self.plan
         authenticator = ReplicaAuthenticator(replica, self._cluster.replica_keys[replica], self._cluster.configuration)
-        return ReplicaNode(
-            self,
-            self.judge,
-            Remembering(authenticator, self._signed),
-            self._behave,
+        machine = Machine(
+            RegisterService,
             plan.clocks[replica] if replica < len(plan.clocks) else ClockPlan(),
             plan.turns[replica] if replica < len(plan.turns) else 0,
-            replica not in self._liars,
+            Disk(Random(f"{plan.seed} disk {replica}"), self._longest_sync(replica)),
         )
+        known = Remembering(authenticator, self._signed)
+        return ReplicaNode(self, self.judge, known, self._behave, machine, replica not in self._liars)
+
+    def _longest_sync(self, replica: int) -> int:
+        return self.plan.syncs[replica] if replica < len(self.plan.syncs) else 0
 
     def _behave(self, node: ReplicaNode, records: Iterable[Record], lost_votes: bool) -> Behaviour:
         """The process of a replica: the real rules, in a traitor's case with strategies around them."""
@@ -284,15 +312,22 @@ class World:
             case Pause():
                 node = self.replicas[fault.replica]
                 self._between(fault, lambda: node.pause(fault.until), lambda: None)
+            case SlowDisk():
+                node = self.replicas[fault.replica]
+                self._between(fault, lambda: self._slow_down(node, fault.longest), lambda: self._slow_down(node))
+            case FullDisk():
+                node = self.replicas[fault.replica]
+                self._between(fault, lambda: self._fill(node), node.free_disk)
+            case BitRot():
+                node = self.replicas[fault.replica]
+                self._between(fault, lambda: self._rot(node, fault.place), lambda: self._restart(node))
             case ClientDeath():
                 client = self.clients[fault.client]
                 self._between(fault, client.die, client.start)
             case ClockJump():
                 self.schedule(fault.at, lambda: self.replicas[fault.replica].clock.jump(fault.by))
 
-    def _between(
-        self, fault: Cut | Crash | Pause | ClientDeath, begin: Callable[[], None], end: Callable[[], None]
-    ) -> None:
+    def _between(self, fault: Lasting, begin: Callable[[], None], end: Callable[[], None]) -> None:
         """A fault begins and ends, unless the world is healed before."""
 
         def guarded(action: Callable[[], None], verb: str) -> Callable[[], None]:
@@ -312,12 +347,27 @@ class World:
         if fault.loses_votes:
             node.crash()
             node.lose_votes()
+            return
+        node.crash_kept = fault.kept
+        if fault.while_writing:
+            node.dies_writing = True
         elif fault.effects is None:
-            node.crash()
+            node.crash(fault.kept)
         else:
             node.crash_after = fault.effects
 
+    def _rot(self, node: ReplicaNode, place: float) -> None:
+        if node.behaviour is not None:
+            node.crash()
+        node.disk.rot(place)
+
+    def _slow_down(self, node: ReplicaNode, longest: int = 0) -> None:
+        node.disk.longest_sync = max(longest, self._longest_sync(node.address))
+
+    def _fill(self, node: ReplicaNode) -> None:
+        node.disk.is_full = True
+
     def _restart(self, node: ReplicaNode) -> None:
-        node.crash_after = None
+        node.stay_alive()
         if node.behaviour is None and not node.has_failed:
             node.start()

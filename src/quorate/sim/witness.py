@@ -1,0 +1,112 @@
+"""The service of a correct replica under observation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from quorate.core.ports import Context, Service
+from quorate.messages.tree import Path
+from quorate.sim.checkers import Judge
+from quorate.sim.disk import Disk, Leaves, leaves_of
+
+
+class Seen(NamedTuple):
+    """One execution that the judge has not heard of yet."""
+
+    place: int
+    """Its index in its batch."""
+    operation: bytes
+    context: Context
+    result: bytes
+
+
+class Witness:
+    """Puts a service's checkpoints on the disk, and tells the judge what the service did.
+
+    Not at once: what a replica executes counts when something of it leaves the process. Until then a crash undoes it.
+    """
+
+    def __init__(self, service: Service, disk: Disk, replica: int, judge: Judge) -> None:
+        self.service = service
+        self._disk = disk
+        self._replica = replica
+        self._judge = judge
+        self._position = (0, 0)
+        """The sequence number that was executed last, and the index of the operation in its batch."""
+        self._changes: set[tuple[bytes, bytes]] = set()
+        self._unseen: list[Seen] = []
+        self._hashing: int | None = None
+        """The checkpoint whose digest the service did not know at once."""
+
+    def tell(self, sequence_number: int | None = None) -> None:
+        """Something leaves: tell the judge what was executed up to this batch, or in the oldest batch untold."""
+        if self._unseen:
+            last = self._unseen[0].context.sequence_number if sequence_number is None else sequence_number
+            while self._unseen and self._unseen[0].context.sequence_number <= last:
+                self._tell(self._unseen.pop(0))
+
+    def _tell(self, seen: Seen) -> None:
+        operation, context = seen.operation, seen.context
+        self._judge.see_execution(self._replica, seen.place, operation, context, seen.result)
+        if self._judge.is_said_once(context.client, operation):
+            if (context.client, operation) in self._changes:
+                self._judge.see_operation_twice(self._replica, operation, context.sequence_number)
+            self._changes.add((context.client, operation))
+
+    # The service
+
+    def execute(self, operation: bytes, context: Context) -> bytes:
+        """Apply one operation, watched."""
+        result = self.service.execute(operation, context)
+        number, index = self._position
+        index = index + 1 if number == context.sequence_number else 0
+        self._position = (context.sequence_number, index)
+        self._unseen.append(Seen(index, operation, context, result))
+        return result
+
+    def checkpoint(self, sequence_number: int) -> bytes | None:
+        """Freeze the contents, for the disk too."""
+        digest = self.service.checkpoint(sequence_number)
+        self._hashing = sequence_number if digest is None else None
+        if digest is not None:
+            self._disk.stage(sequence_number, leaves_of(self.service, sequence_number, digest))
+        return digest
+
+    def digest(self, sequence_number: int) -> bytes | None:
+        """The digest of a held checkpoint. Once it is known, the checkpoint is for the disk too."""
+        digest = self.service.digest(sequence_number)
+        if digest is not None and sequence_number == self._hashing:
+            self._hashing = None
+            self._disk.stage(sequence_number, leaves_of(self.service, sequence_number, digest))
+        return digest
+
+    def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
+        """Take over a peer's state, for the disk too."""
+        self.service.install(sequence_number, leaves)
+        self._disk.stage(sequence_number, self._installed(sequence_number))
+
+    def _installed(self, sequence_number: int) -> Leaves:
+        while (digest := self.service.digest(sequence_number)) is None:
+            pass
+        return leaves_of(self.service, sequence_number, digest)
+
+    def query(self, operation: bytes, context: Context) -> bytes | None:
+        """The result of an operation that changes nothing."""
+        return self.service.query(operation, context)
+
+    def tick(self, context: Context) -> None:
+        """The service's deadline has come."""
+        self.service.tick(context)
+
+    def next_deadline(self) -> int | None:
+        """When the service wants a tick."""
+        return self.service.next_deadline()
+
+    def release(self, keep: Collection[int]) -> None:
+        """Forget checkpoints."""
+        self.service.release(keep)
+
+    def fetch(self, sequence_number: int, path: Path) -> bytes | None:
+        """A node of a held checkpoint's tree."""
+        return self.service.fetch(sequence_number, path)
