@@ -120,7 +120,7 @@ def test_where_there_can_be_no_namespaces_the_reason_is_shown(tmp_path: Path, qu
 
     assert (shown.returncode, told.returncode) == (4, 4)
     assert "skipped: not installed: unshare (of util-linux), mount (of mount), ip (of iproute2)" in shown.stdout
-    assert "0 attacks were run, 0 broke something; 2 were skipped" in shown.stdout
+    assert "attacks run: 0; broke something: 0; without a verdict: 0; skipped: 2" in shown.stdout
     assert all(verdict["skipped"] for verdict in json.loads(told.stdout))
 
 

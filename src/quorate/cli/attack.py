@@ -193,7 +193,7 @@ async def _run_matrix(attacks: Sequence[Attack], terms: Terms) -> list[Verdict]:
 async def _run_on_own_cluster(attack: Attack, terms: Terms) -> Verdict:
     cutter: Cutter | None = namespaces.NamespaceCutter() if attack.in_namespaces else None
     with tempfile.TemporaryDirectory(prefix="quorate-attack-") as folder:
-        async with _own_cluster(Path(folder) / "cluster", attack.in_namespaces) as laboratory:
+        async with own_cluster(Path(folder) / "cluster", attack.in_namespaces) as laboratory:
             return await Course(laboratory, attack, terms.seconds, terms.seed, cutter).run()
 
 
@@ -218,7 +218,7 @@ async def _run_in_namespaces(attack: Attack, terms: Terms) -> Verdict:
 
 
 @asynccontextmanager
-async def _own_cluster(directory: Path, in_namespaces: bool) -> AsyncIterator[Laboratory]:
+async def own_cluster(directory: Path, in_namespaces: bool) -> AsyncIterator[Laboratory]:
     """A laboratory that runs, and ends with this."""
     if in_namespaces:
         addresses = [(namespaces.address_of(replica), _NAMESPACE_PORT) for replica in range(REPLICAS)]

@@ -59,9 +59,11 @@ def print_matrix_as_markdown(verdicts: Sequence[Verdict]) -> None:
 
 
 def _total(verdicts: Sequence[Verdict]) -> str:
-    bad = sum(1 for verdict in verdicts if verdict.is_bad)
     skipped = sum(1 for verdict in verdicts if verdict.skipped)
-    return f"{len(verdicts) - skipped} attacks were run, {bad} broke something; {skipped} were skipped."
+    failed = sum(1 for verdict in verdicts if verdict.failed)
+    broke = sum(1 for verdict in verdicts if verdict.is_bad) - failed
+    run = len(verdicts) - skipped
+    return f"attacks run: {run}; broke something: {broke}; without a verdict: {failed}; skipped: {skipped}"
 
 
 def _cells(verdict: Verdict) -> list[str]:
