@@ -65,5 +65,5 @@ def test_kept_bytes(target: str, path: Path) -> None:
 
 def test_every_kept_input_is_small_and_has_its_target() -> None:
     """Nothing lies in the corpus that no test reads."""
-    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
+    assert {path.name for path in CORPUS.iterdir()} <= set(TARGETS)
     assert max(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) <= 8192
