@@ -51,6 +51,29 @@ def test_a_message_survives_the_round_trip(message: Message) -> None:
 
 
 @settings(deadline=None)
+@given(messages, texts | st.integers(0, 9) | st.none())
+def test_a_message_with_more_than_its_fields_is_none(message: Message, more: object) -> None:
+    """What was signed says no more than what is read; also deep inside."""
+    fields = msgspec.msgpack.decode(encode(message))
+    assert decode(msgspec.msgpack.encode(fields)) == message
+    with pytest.raises(MalformedMessage):
+        decode(msgspec.msgpack.encode([*fields, more]))
+    for place, field in enumerate(fields):
+        if isinstance(field, list) and field and isinstance(field[0], list):
+            inside = [*fields[:place], [[*field[0], b""], *field[1:]], *fields[place + 1 :]]
+            with pytest.raises(MalformedMessage):
+                decode(msgspec.msgpack.encode(inside))
+
+
+@settings(deadline=None)
+@given(batches, st.builds(Envelope, texts, texts, st.lists(texts, max_size=4).map(tuple)))
+def test_a_batch_or_an_envelope_with_more_than_its_fields_is_none(batch: Batch, envelope: Envelope) -> None:
+    for content, decoder in ((encode_batch(batch), decode_batch), (encode_envelope(envelope), decode_envelope)):
+        with pytest.raises(MalformedMessage):
+            decoder(msgspec.msgpack.encode([*msgspec.msgpack.decode(content), b""]))
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
     """Nothing else comes out, whatever goes in."""

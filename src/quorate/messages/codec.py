@@ -2,7 +2,8 @@
 
 A *frame* is what travels and what is stored: an `Envelope` of the message's bytes, their authentication, and
 attachments that prove themselves by a digest inside the message (a PRE-PREPARE's batch). Authentication covers the
-message's bytes as received; nothing is ever re-encoded to be checked.
+message's bytes as received; nothing is ever re-encoded to be checked. That matters, as a message can be written in
+more than one way: msgpack has longer forms of a small number, and they decode.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from quorate.messages.protocol import WINDOW_MAX, Batch, Message
 ATTACHMENTS_MAX: Final = WINDOW_MAX
 
 
-class Envelope(Struct, frozen=True, array_like=True):
+class Envelope(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A sealed message. Its type says whether `authentication` is a signature, one MAC or a vector of MACs."""
 
     payload: bytes

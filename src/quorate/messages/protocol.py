@@ -1,7 +1,9 @@
 """The messages of PBFT (Castro and Liskov, OSDI'99 section 4; OSDI'00 for the P and Q sets).
 
 Every message is a frozen struct, encoded as a msgpack array that starts with its type's number. Every field has
-bounds: a value outside them does not decode. What a message means, and when it is accepted, is in `core/admission.py`.
+bounds: a value outside them does not decode, and neither does an array with more elements than fields
+(`forbid_unknown_fields`, which costs no time): what is signed says no more than what is read. What a message means, and
+when it is accepted, is in `core/admission.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ ClientId = Annotated[bytes, Meta(min_length=32, max_length=32)]
 """A client is named by its Ed25519 public key."""
 
 
-class Request(Struct, frozen=True, array_like=True, tag=1):
+class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
     """REQUEST: the operations of one client session, executed together in order (OSDI'99 4.1).
 
     Session 0 asks for a new session; its timestamp grows from opening to opening. In a session the timestamp grows
@@ -40,7 +42,7 @@ class Request(Struct, frozen=True, array_like=True, tag=1):
     operations: Annotated[tuple[bytes, ...], Meta(max_length=OPERATIONS_MAX)]
 
 
-class PrePrepare(Struct, frozen=True, array_like=True, tag=2):
+class PrePrepare(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
     """PRE-PREPARE: the primary gives a batch a sequence number (OSDI'99 4.2). The batch travels beside it."""
 
     view: Natural
@@ -49,7 +51,7 @@ class PrePrepare(Struct, frozen=True, array_like=True, tag=2):
     replica: ReplicaId
 
 
-class Prepare(Struct, frozen=True, array_like=True, tag=3):
+class Prepare(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
     """PREPARE: a backup accepted the PRE-PREPARE (OSDI'99 4.2)."""
 
     view: Natural
@@ -58,7 +60,7 @@ class Prepare(Struct, frozen=True, array_like=True, tag=3):
     replica: ReplicaId
 
 
-class Commit(Struct, frozen=True, array_like=True, tag=4):
+class Commit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=4):
     """COMMIT: the batch is prepared at this replica (OSDI'99 4.2)."""
 
     view: Natural
@@ -67,7 +69,7 @@ class Commit(Struct, frozen=True, array_like=True, tag=4):
     replica: ReplicaId
 
 
-class Reply(Struct, frozen=True, array_like=True, tag=5):
+class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
     """REPLY: what a request's execution returned (OSDI'99 4.2). `outcome` is an `Outcome`.
 
     A result is None where the service raised. View and replica are not part of what replicas agree on.
@@ -82,7 +84,7 @@ class Reply(Struct, frozen=True, array_like=True, tag=5):
     replica: ReplicaId
 
 
-class Checkpoint(Struct, frozen=True, array_like=True, tag=6):
+class Checkpoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):
     """CHECKPOINT: the state after this sequence number has this digest (OSDI'99 4.3). Signed."""
 
     sequence_number: Natural
@@ -91,14 +93,14 @@ class Checkpoint(Struct, frozen=True, array_like=True, tag=6):
     epoch: Natural
 
 
-class CheckpointClaim(Struct, frozen=True, array_like=True):
+class CheckpointClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An element of the set C of a VIEW-CHANGE: a checkpoint that its sender holds."""
 
     sequence_number: Natural
     digest: Digest
 
 
-class PreparedClaim(Struct, frozen=True, array_like=True):
+class PreparedClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An element of the set P: this digest prepared here in this view, and none in a later one.
 
     `certificate` is empty with MACs; when everything is signed it holds the frames of the PRE-PREPARE (without its
@@ -111,7 +113,7 @@ class PreparedClaim(Struct, frozen=True, array_like=True):
     certificate: Annotated[tuple[bytes, ...], Meta(max_length=REPLICAS_MAX)] = ()
 
 
-class PrePreparedClaim(Struct, frozen=True, array_like=True):
+class PrePreparedClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An element of the set Q: this digest was pre-prepared here, latest in this view."""
 
     sequence_number: Natural
@@ -119,7 +121,7 @@ class PrePreparedClaim(Struct, frozen=True, array_like=True):
     view: Natural
 
 
-class ViewChange(Struct, frozen=True, array_like=True, tag=7):
+class ViewChange(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
     """VIEW-CHANGE: move to `view`; what its sender knows above its low watermark (OSDI'00 section 4). Signed."""
 
     view: Natural
@@ -131,14 +133,14 @@ class ViewChange(Struct, frozen=True, array_like=True, tag=7):
     epoch: Natural
 
 
-class Chosen(Struct, frozen=True, array_like=True):
+class Chosen(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An element of the choice X of a NEW-VIEW: this digest is pre-prepared with this number in the new view."""
 
     sequence_number: Natural
     digest: Digest
 
 
-class NewView(Struct, frozen=True, array_like=True, tag=8):
+class NewView(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
     """NEW-VIEW: the VIEW-CHANGEs that the new primary received, whole, and what follows from them. Signed."""
 
     view: Natural
@@ -149,7 +151,7 @@ class NewView(Struct, frozen=True, array_like=True, tag=8):
     epoch: Natural
 
 
-class Status(Struct, frozen=True, array_like=True, tag=9):
+class Status(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=9):
     """STATUS: what its sender has, so that any peer can send what is missing (Castro's thesis, 4.7).
 
     `slots` has one byte a sequence number from low_watermark + 1 on, a union of `SlotFlag`s; `view_changes` is a bit
@@ -166,34 +168,34 @@ class Status(Struct, frozen=True, array_like=True, tag=9):
     replica: ReplicaId
 
 
-class Decided(Struct, frozen=True, array_like=True, tag=10):
+class Decided(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=10):
     """DECIDED: these digests are committed-local at its sender. f+1 equal claims let a laggard execute."""
 
     entries: Annotated[tuple[Chosen, ...], Meta(max_length=WINDOW_MAX)]
     replica: ReplicaId
 
 
-class FetchBatches(Struct, frozen=True, array_like=True, tag=11):
+class FetchBatches(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=11):
     """FETCH-BATCHES: send me the batches with these digests."""
 
     digests: Annotated[tuple[Digest, ...], Meta(max_length=64)]
     replica: ReplicaId
 
 
-class Batches(Struct, frozen=True, array_like=True, tag=12):
+class Batches(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=12):
     """BATCHES: the batches travel beside it and prove themselves by their digests."""
 
     replica: ReplicaId
 
 
-class Inspect(Struct, frozen=True, array_like=True, tag=13):
+class Inspect(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=13):
     """INSPECT: a client asks one replica how it is. Answered by the process, never by the rules."""
 
     client: ClientId
     nonce: Natural
 
 
-class Inspection(Struct, frozen=True, array_like=True, tag=14):
+class Inspection(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=14):
     """INSPECTION: the answer to INSPECT, a JSON object for people and programs."""
 
     nonce: Natural
@@ -205,7 +207,7 @@ TreePath = Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_
 """A node of a service's checkpoint tree: () is its root."""
 
 
-class FetchState(Struct, frozen=True, array_like=True, tag=15):
+class FetchState(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=15):
     """FETCH: send me these nodes of the tree of your checkpoint, or its root entry when none is named (facts 4.3)."""
 
     sequence_number: Natural
@@ -213,7 +215,7 @@ class FetchState(Struct, frozen=True, array_like=True, tag=15):
     replica: ReplicaId
 
 
-class StatePieces(Struct, frozen=True, array_like=True, tag=16):
+class StatePieces(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=16):
     """META-DATA and DATA: the nodes travel beside it, in the order of `paths`, and prove themselves by their digests.
 
     Without paths it is the root entry: the core's tables and the digest of the service's tree.
@@ -244,7 +246,7 @@ FromClient = Request | Inspect
 Message = FromReplica | FromClient
 
 
-class Batch(Struct, frozen=True, array_like=True):
+class Batch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What one sequence number orders: the primary's proposed time and the frames of sealed requests.
 
     Its digest covers the time and the requests' digests; the requests' authentication stays outside.

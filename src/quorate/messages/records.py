@@ -10,7 +10,7 @@ from msgspec import Struct
 from quorate.messages.protocol import Digest, Natural
 
 
-class PrePreparedRecord(Struct, frozen=True, array_like=True, tag=1):
+class PrePreparedRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
     """A PRE-PREPARE was sent or accepted: an element of Q. `frame` is the PRE-PREPARE's, without its batch; empty
     when the digest was chosen by a NEW-VIEW."""
 
@@ -24,7 +24,7 @@ class PrePreparedRecord(Struct, frozen=True, array_like=True, tag=1):
         return ("pre-prepared", self.sequence_number, self.digest)
 
 
-class PreparedRecord(Struct, frozen=True, array_like=True, tag=2):
+class PreparedRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
     """A prepared certificate was collected: the element of P for its sequence number."""
 
     sequence_number: Natural
@@ -37,7 +37,7 @@ class PreparedRecord(Struct, frozen=True, array_like=True, tag=2):
         return ("prepared", self.sequence_number)
 
 
-class DecidedRecord(Struct, frozen=True, array_like=True, tag=3):
+class DecidedRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
     """The digest is committed-local here, or f+1 replicas claimed that it is there."""
 
     sequence_number: Natural
@@ -48,7 +48,7 @@ class DecidedRecord(Struct, frozen=True, array_like=True, tag=3):
         return ("decided", self.sequence_number)
 
 
-class BatchRecord(Struct, frozen=True, array_like=True, tag=4):
+class BatchRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=4):
     """The body of a digest that stands in Q, P or among the decided. `sequence_number` is the latest that needs it."""
 
     sequence_number: Natural
@@ -60,7 +60,7 @@ class BatchRecord(Struct, frozen=True, array_like=True, tag=4):
         return ("batch", self.digest)
 
 
-class ViewRecord(Struct, frozen=True, array_like=True, tag=5):
+class ViewRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
     """The view that the replica is in, or moves to. `frame` is its own VIEW-CHANGE, or the NEW-VIEW it entered by."""
 
     view: Natural
@@ -72,7 +72,7 @@ class ViewRecord(Struct, frozen=True, array_like=True, tag=5):
         return ("view",)
 
 
-class CheckpointRecord(Struct, frozen=True, array_like=True, tag=6):
+class CheckpointRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):
     """A checkpoint that was taken: its digest, the digest of the service's part, and the replicated tables of the
     core. The service keeps its own part under the same sequence number."""
 
@@ -86,7 +86,7 @@ class CheckpointRecord(Struct, frozen=True, array_like=True, tag=6):
         return ("checkpoint", self.sequence_number)
 
 
-class StableRecord(Struct, frozen=True, array_like=True, tag=7):
+class StableRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
     """The stable checkpoint: the frames of a quorum of CHECKPOINTs for it."""
 
     sequence_number: Natural
@@ -98,7 +98,7 @@ class StableRecord(Struct, frozen=True, array_like=True, tag=7):
         return ("stable",)
 
 
-class Forget(Struct, frozen=True, array_like=True, tag=8):
+class Forget(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
     """Drop what concerns sequence numbers up to this one, and checkpoints below it."""
 
     sequence_number: Natural

@@ -17,7 +17,7 @@ Protocol = Literal[2, 3]
 """The version of RESP that the replies are written in."""
 
 
-class Pipeline(msgspec.Struct, tag="P", array_like=True, frozen=True, gc=False):
+class Pipeline(msgspec.Struct, tag="P", array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """Commands to run one after the other. The result is their replies, concatenated.
 
     `commands` are RESP arrays of bulk strings, one after the other: what a client sent, inline commands converted.
@@ -29,7 +29,7 @@ class Pipeline(msgspec.Struct, tag="P", array_like=True, frozen=True, gc=False):
     commands: bytes
 
 
-class Watched(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class Watched(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """A key that must still be as it was when a `Versions` operation gave this version of it."""
 
     database: DatabaseNumber
@@ -37,7 +37,7 @@ class Watched(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
 
 
-class Transaction(msgspec.Struct, tag="T", array_like=True, frozen=True):
+class Transaction(msgspec.Struct, tag="T", array_like=True, forbid_unknown_fields=True, frozen=True):
     """Commands to run as one EXEC. The result is the array of their replies, or the null array when one of the
     watched keys has another version by now and nothing was run."""
 
@@ -47,7 +47,7 @@ class Transaction(msgspec.Struct, tag="T", array_like=True, frozen=True):
     watched: list[Watched]
 
 
-class Versions(msgspec.Struct, tag="V", array_like=True, frozen=True):
+class Versions(msgspec.Struct, tag="V", array_like=True, forbid_unknown_fields=True, frozen=True):
     """Ask for the versions of keys. The result is for `decode_versions`.
 
     A version is a number that changes with every change of the key; 0 means that there is no such key.
