@@ -10,7 +10,7 @@ import pytest
 from quorate import folder
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, load_client, load_cluster, load_replica, renew_incarnation
-from quorate.runtime.services import load_service
+from quorate.services.loading import load_service
 
 
 @pytest.mark.parametrize(

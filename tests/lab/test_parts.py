@@ -19,7 +19,7 @@ from quorate.lab.members import is_laboratory, load_laboratory
 from quorate.lab.paths import lost_paths
 from quorate.lab.wire import Wire
 from quorate.net.handshake import Peer
-from quorate.runtime.services import load_service
+from quorate.services.loading import load_service
 from quorate.sim.register import ABSENT, DONE, REFUSED
 
 # --------------------------------------------------------------------------------------------- the folder

@@ -43,6 +43,7 @@ _REPORT_SECONDS: Final = 60.0
 @click.option("--profile", default=MIXED, show_default=True, help=f"All in turn, or one of {', '.join(PROFILES)}.")
 @click.option("--replicas", default="4,7,10", show_default=True, metavar="N,...", help="Sizes of clusters, in turn.")
 @click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
+@click.option("--service", default="", help="redis, counter, or your own, as module:Class.  [default: registers]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler.  [default: one on this machine]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Workers on this machine.  [default: one a core]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.")
@@ -61,6 +62,7 @@ def campaign(
     profile: str,
     replicas: str,
     strategies: str,
+    service: str,
     scheduler: str | None,
     jobs: int | None,
     seconds: float | None,
@@ -81,7 +83,7 @@ def campaign(
     """
     if scheduler is not None and jobs is not None:
         raise ConfigurationError("--jobs is for this machine: a --scheduler has its own workers")
-    selection = Selection(profile, _sizes(replicas), tuple(filter(None, strategies.split(","))))
+    selection = Selection(profile, _sizes(replicas), tuple(filter(None, strategies.split(","))), service)
     selection.check()
     wanted = _parse_seeds(seeds)
     record = Record(resume if resume is not None else output / RESULTS)

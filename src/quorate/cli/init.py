@@ -16,7 +16,7 @@ from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, create_cluster
 from quorate.messages.protocol import REPLICAS_MAX
-from quorate.runtime.services import load_service
+from quorate.services.loading import load_service
 
 
 @click.command()

@@ -27,6 +27,7 @@ from quorate.sim.world import Outcome, World
 @click.option("--replicas", default=4, show_default=True, help="How many replicas.")
 @click.option("--profile", default=MIXED, show_default=True, help=f"One of {', '.join([MIXED, *PROFILES])}.")
 @click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
+@click.option("--service", default="", help="redis, counter, or your own, as module:Class.  [default: registers]")
 @click.option("--jobs", default=1, show_default=True, help="How many seeds at once, each on a core of its own.")
 @click.option("--trace", is_flag=True, help="Print every message and event of the one seed.")
 @click.option("--shrink", "shrunk_file", type=click.Path(dir_okay=False), help="Write a failing seed's smallest plan.")
@@ -38,6 +39,7 @@ def sim(
     replicas: int,
     profile: str,
     strategies: str,
+    service: str,
     jobs: int,
     trace: bool,
     shrunk_file: str | None,
@@ -52,10 +54,11 @@ def sim(
     \b
     Example:  quorate sim --seeds 0:200 --replicas 7
               quorate sim --seed 17 --profile traitors --trace
+              quorate sim --service mymodule:MyService
 
     Exit codes: 0 every rule held; 1 one was broken, and the seeds are named; 2 the command line is wrong.
     """
-    campaign = Campaign(profile, replicas, tuple(filter(None, strategies.split(","))))
+    campaign = Campaign(profile, replicas, tuple(filter(None, strategies.split(","))), service)
     campaign.check()
     if replay is not None:
         _run_one(_read_plan(replay), trace, as_json, f"quorate sim --replay {replay} --trace")

@@ -30,7 +30,7 @@ from quorate.folder import (
 from quorate.lab.members import is_laboratory, make_laboratory
 from quorate.messages.protocol import REPLICAS_MAX
 from quorate.runtime.lifetime import has_started, hold_folder, is_running
-from quorate.runtime.services import load_service
+from quorate.services.loading import load_service
 
 DEFAULT_REPLICAS: Final = 4
 DEFAULT_SERVICE: Final = "redis"

@@ -25,8 +25,8 @@ from quorate.lab.wire import Wire
 from quorate.net.links import LinkHandler
 from quorate.runtime.bootstrap import Assembly, Fittings, run_replica
 from quorate.runtime.ports import SystemClock
-from quorate.runtime.services import load_service
 from quorate.runtime.telemetry import configure_logging, is_watching
+from quorate.services.loading import load_service
 
 DEFECT = 3
 

@@ -24,9 +24,9 @@ from quorate.runtime.node import Core, Node
 from quorate.runtime.ports import Clock, SystemClock
 from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
-from quorate.runtime.services import load_service
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.runtime.watched import WatchedService
+from quorate.services.loading import load_service
 from quorate.storage.memory import MemoryJournal
 
 _FILES: Final = 65_536

@@ -38,6 +38,11 @@ class Execution(NamedTuple):
     seed: bytes
     result: bytes
 
+    @property
+    def is_tick(self) -> bool:
+        """Whether no client asked for it: the service's deadline had come."""
+        return not self.client
+
 
 class Attempt(NamedTuple):
     """A request of a correct client."""
@@ -46,6 +51,8 @@ class Attempt(NamedTuple):
     public_key: bytes
     invoked: int
     operations: tuple[bytes, ...]
+    request: tuple[int, int] = (0, 0)
+    """Its session and timestamp, once it is answered."""
 
 
 Details = dict[str, Any]
@@ -135,10 +142,15 @@ class Judge:
             self._executed.setdefault((context.client, operation), number)
             self._check_new(replica, number, execution)
         elif known[index] != execution:
-            self.accuse(
-                "equal executions",
-                f"at {number}.{index} replica {replica} executed {execution}, another {known[index]}",
-            )
+            self._differs(replica, f"{number}.{index}", execution, known[index])
+
+    def _differs(self, replica: int, place: str, execution: Execution, known: Execution) -> None:
+        """Two replicas executed different things at one place of the agreed order."""
+        self.accuse("equal executions", f"at {place} replica {replica} executed {execution}, another {known}")
+
+    def see_raised(self, replica: int, operation: bytes, error: Exception) -> None:
+        """The service of a correct replica raised."""
+        self.accuse("service raises", f"at replica {replica} {operation!r} raised {type(error).__name__}: {error}")
 
     def _check_new(self, replica: int, number: int, execution: Execution) -> None:
         """The first execution anywhere: of what its client asked for, at a time that grows from batch to batch."""
@@ -166,10 +178,13 @@ class Judge:
 
     def see_completed(self, attempt: Attempt, results: tuple[bytes | None, ...], now: int) -> None:
         """A correct client accepted a reply: its operations are in the agreed history (facts 7.4, iii)."""
+        self._check_executed(attempt)
+        self._record(attempt, now, results)
+
+    def _check_executed(self, attempt: Attempt) -> None:
         for operation in attempt.operations:
             if (attempt.public_key, operation) not in self._executed:
-                self.accuse("reply without execution", f"{attempt.client} got a result for {operation.decode()!r}")
-        self._record(attempt, now, results)
+                self.accuse("reply without execution", f"{attempt.client} got a result for {operation!r}")
 
     def see_lost(self, attempt: Attempt) -> None:
         """A client will never know the outcome of a request."""

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from quorate.core.ports import Service
 from quorate.messages.records import CheckpointRecord, Forget, Record, StableRecord, ViewRecord
-from quorate.messages.tree import NodeKind, Path, child_digests, kind_of_node
+from quorate.messages.tree import EMPTY, NodeKind, Path, child_digests, kind_of_node
 
 Leaves = dict[Path, bytes]
 
@@ -193,5 +193,5 @@ def leaves_of(service: Service, sequence_number: int, digest: bytes) -> Leaves:
         if kind_of_node(path, data, digest) is NodeKind.LEAF:
             leaves[path] = data
         else:
-            unread += [((*path, child), part) for child, part in enumerate(child_digests(data))]
+            unread += [((*path, child), part) for child, part in enumerate(child_digests(data)) if part != EMPTY]
     return leaves

@@ -14,6 +14,7 @@ from quorate.errors import ConfigurationError
 from quorate.sim.checkers import Verdict
 from quorate.sim.plan import Plan, troubles_of
 from quorate.sim.profiles import MIXED, PROFILES, draw_plan
+from quorate.sim.samples import sampler_of
 from quorate.sim.world import Outcome, World
 
 
@@ -24,6 +25,8 @@ class Campaign(NamedTuple):
     replicas: int = 4
     strategies: tuple[str, ...] = ()
     """How every traitor lies; empty: as the seed says."""
+    service: str = ""
+    """The service that is replicated; empty: registers, whose histories the judge understands."""
 
     def check(self) -> None:
         """Raise ConfigurationError for what cannot be drawn."""
@@ -39,14 +42,18 @@ class Campaign(NamedTuple):
                     f"--strategies {name}: there is no such strategy; there are {', '.join(REPLICA_STRATEGIES)}"
                 )
 
+        if self.service:
+            sampler_of(self.service)
+
     def plan(self, seed: int) -> Plan:
         """What a seed draws."""
-        return draw_plan(seed, self.profile, self.replicas, self.strategies)
+        return draw_plan(seed, self.profile, self.replicas, self.strategies, self.service)
 
     def command(self, seed: int) -> str:
         """What runs a seed again, message by message."""
         lies = f" --strategies {','.join(self.strategies)}" if self.strategies else ""
-        return f"quorate sim --seed {seed} --profile {self.profile} --replicas {self.replicas}{lies} --trace"
+        service = f" --service {self.service}" if self.service else ""
+        return f"quorate sim --seed {seed} --profile {self.profile} --replicas {self.replicas}{lies}{service} --trace"
 
 
 class SeedReport(NamedTuple):

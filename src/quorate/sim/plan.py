@@ -202,6 +202,8 @@ class Plan(Struct, frozen=True):
     """How long anything may happen. Then faults end, except the traitors', and everything has to come to an end."""
     liveness: int = 60_000_000
     """How long that may take at most."""
+    service: str = ""
+    """The replicated service, as `quorate up --service` takes it; registers when there is none."""
 
 
 def troubles_of(plan: Plan) -> set[str]:

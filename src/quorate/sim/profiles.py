@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from quorate.adversary.registry import CLIENT_STRATEGIES, REPLICA_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
@@ -93,11 +95,13 @@ MIXED: Final = "mixed"
 """Not a profile of its own: each seed draws one of the above."""
 
 
-def draw_plan(seed: int, profile: str = MIXED, replicas: int = 4, strategies: tuple[str, ...] = ()) -> Plan:
+def draw_plan(
+    seed: int, profile: str = MIXED, replicas: int = 4, strategies: tuple[str, ...] = (), service: str = ""
+) -> Plan:
     """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
     random = Random(f"{seed} {profile} {replicas}")
     chosen = random.choice(sorted(PROFILES)) if profile == MIXED else profile
-    return _Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen)
+    return replace(_Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen), service=service)
 
 
 class _Draw:

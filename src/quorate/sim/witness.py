@@ -58,12 +58,24 @@ class Witness:
 
     def execute(self, operation: bytes, context: Context) -> bytes:
         """Apply one operation, watched."""
-        result = self.service.execute(operation, context)
+        try:
+            result = self.service.execute(operation, context)
+        except Exception as error:
+            self._judge.see_raised(self._replica, operation, error)
+            raise
+        self._see(operation, context, result)
+        return result
+
+    def tick(self, context: Context) -> None:
+        """The service's deadline has come."""
+        self.service.tick(context)
+        self._see(b"", context, b"")
+
+    def _see(self, operation: bytes, context: Context, result: bytes) -> None:
         number, index = self._position
         index = index + 1 if number == context.sequence_number else 0
         self._position = (context.sequence_number, index)
         self._unseen.append(Seen(index, operation, context, result))
-        return result
 
     def checkpoint(self, sequence_number: int) -> bytes | None:
         """Freeze the contents, for the disk too."""
@@ -94,10 +106,6 @@ class Witness:
     def query(self, operation: bytes, context: Context) -> bytes | None:
         """The result of an operation that changes nothing."""
         return self.service.query(operation, context)
-
-    def tick(self, context: Context) -> None:
-        """The service's deadline has come."""
-        self.service.tick(context)
 
     def next_deadline(self) -> int | None:
         """When the service wants a tick."""

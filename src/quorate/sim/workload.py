@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from quorate.adversary.liar import Liar
 from quorate.auth.authenticator import ClientAuthenticator
@@ -24,8 +24,18 @@ RESTLESS_THINK: Final = 3_000
 """The shortest pause between two requests, in microseconds, of a client that goes on only because others wait."""
 
 
+class Source(Protocol):
+    """What a client asks for."""
+
+    def next_request(self) -> tuple[bytes, ...]:
+        """The operations of the next request."""
+
+    def learn(self, operations: tuple[bytes, ...], results: tuple[bytes | None, ...]) -> None:
+        """They have these results."""
+
+
 class Operations:
-    """Operations whose results tell much: but for reads, every one is a text of its own."""
+    """Operations on registers whose results tell much: but for reads, every one is a text of its own."""
 
     def __init__(self, name: str, plan: ClientPlan, random: Random) -> None:
         self._name = name
@@ -75,10 +85,11 @@ class ClientNode:
         configuration: ClusterConfiguration,
         plan: ClientPlan,
         random: Random,
+        operations: Source,
         liar: Liar | None,
     ) -> None:
         self.address = address
-        self.name = chr(ord("a") + address - configuration.replica_count)
+        self.name = name_of_client(address - configuration.replica_count)
         self.goal = plan.requests
         """It goes on until it has so many answers."""
         self.is_sated = plan.requests == 0
@@ -98,7 +109,9 @@ class ClientNode:
         self._plan = plan
         self._random = random
         self._liar = liar
-        self._operations = Operations(self.name, plan, random)
+        self._operations = operations
+        self._answered = (0, 0)
+        """Session and timestamp of the last reply."""
         self._session: Session | None = None
         self._alarm: int | None = None
 
@@ -131,7 +144,7 @@ class ClientNode:
         """One line for people."""
         if self.attempt is None:
             return f"client {self.name} got {self.completed} of {self.goal} answers"
-        asked = "; ".join(operation.decode() for operation in self.attempt.operations)
+        asked = "; ".join(map(_readable, self.attempt.operations))
         return f"client {self.name} waits since {self.attempt.invoked / 1e6:.3f} s for the answer to: {asked}"
 
     def arrive(self, frame: bytes) -> None:
@@ -144,6 +157,7 @@ class ClientNode:
             self.unauthentic += 1
             return
         if isinstance(reply, Reply):
+            self._answered = (reply.session, reply.timestamp)
             self._session.receive(reply, self._world.now)
             self._settle()
 
@@ -166,7 +180,7 @@ class ClientNode:
         self.attempt = Attempt(self.name, self.public_key, self._world.now, operations)
         if self.is_correct:
             self._judge.see_asked(self.attempt)
-        self._world.tell(self.address, "asks " + "; ".join(operation.decode() for operation in operations))
+        self._world.tell(self.address, "asks " + "; ".join(map(_readable, operations)))
         session.begin(operations, self._world.now)
         self._settle()
 
@@ -198,10 +212,10 @@ class ClientNode:
         self.completed += 1
         self.is_sated = self.is_sated or (self.is_done and not self.is_restless)
         results = outcome.results
-        self._world.tell(self.address, "gets " + "; ".join("!" if r is None else r.decode() for r in results))
+        self._world.tell(self.address, "gets " + "; ".join("!" if r is None else _readable(r) for r in results))
         self._operations.learn(attempt.operations, results)
         if self.is_correct:
-            self._judge.see_completed(attempt, results, self._world.now)
+            self._judge.see_completed(attempt._replace(request=self._answered), results, self._world.now)
         self._think()
 
     def _lose_attempt(self) -> None:
@@ -227,3 +241,12 @@ class ClientNode:
             self._settle()
         else:
             self._set_alarm()
+
+
+def name_of_client(at: int) -> str:
+    """Clients are called by letters."""
+    return chr(ord("a") + at)
+
+
+def _readable(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")

@@ -18,10 +18,11 @@ from quorate.adversary.registry import make_liar, make_traitor
 from quorate.adversary.traitor import Conspiracy, Tools
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.core.effects import Trace
-from quorate.core.ports import Opened
+from quorate.core.ports import Opened, Service
 from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.messages.records import Record
+from quorate.services.loading import load_service
 from quorate.sim.checkers import Judge, Verdict
 from quorate.sim.cluster import cluster_of
 from quorate.sim.disk import Disk
@@ -43,7 +44,9 @@ from quorate.sim.plan import (
 )
 from quorate.sim.register import RegisterService
 from quorate.sim.remembering import Remembering
-from quorate.sim.workload import ClientNode
+from quorate.sim.samples import Samples, sampler_of
+from quorate.sim.service_judge import ServiceJudge
+from quorate.sim.workload import ClientNode, Operations, name_of_client
 
 CHECK_EVERY: Final = 50_000
 """How often, in virtual time, the judge looks whether everything has come to an end."""
@@ -115,16 +118,9 @@ class World:
         self._cluster = cluster_of(plan)
         self._liars = {traitor.replica: traitor.strategies for traitor in plan.traitors}
         self._conspiracy = Conspiracy()
+        self._sample = sampler_of(plan.service) if plan.service else None
         self._signed: dict[bytes, Opened] = {}
-        self.judge = Judge(
-            set(range(plan.replicas)) - set(self._liars),
-            {
-                self._cluster.client_keys[at].public_key
-                for at, client in enumerate(plan.clients)
-                if not client.strategies
-            },
-            self.quorums.faults,
-        )
+        self.judge = self._make_judge()
         self.network = Network(plan.network, plan.replicas + len(plan.clients), self._random)
         self.replicas = [self._replica_node(replica) for replica in range(plan.replicas)]
         self.clients = [self._client_node(at) for at in range(len(plan.clients))]
@@ -249,11 +245,22 @@ class World:
 
     # Its nodes
 
+    def _new_service(self) -> Service:
+        return load_service(self.plan.service) if self.plan.service else RegisterService()
+
+    def _make_judge(self) -> Judge:
+        keys, plan, faults = self._cluster.client_keys, self.plan, self.quorums.faults
+        replicas = set(range(plan.replicas)) - set(self._liars)
+        clients = {keys[at].public_key for at, client in enumerate(plan.clients) if not client.strategies}
+        if plan.service:
+            return ServiceJudge(plan.service, self._new_service, replicas, clients, faults)
+        return Judge(replicas, clients, faults)
+
     def _replica_node(self, replica: int) -> ReplicaNode:
         plan = self.plan
         authenticator = ReplicaAuthenticator(replica, self._cluster.replica_keys[replica], self._cluster.configuration)
         machine = Machine(
-            RegisterService,
+            self._new_service,
             plan.clocks[replica] if replica < len(plan.clocks) else ClockPlan(),
             plan.turns[replica] if replica < len(plan.turns) else 0,
             Disk(Random(f"{plan.seed} disk {replica}"), self._longest_sync(replica)),
@@ -271,7 +278,7 @@ class World:
             return Replica(node.address, configuration, node.service, node.authenticator, records, lost_votes)
 
         def honest() -> Replica:
-            return Replica(node.address, configuration, RegisterService(), node.authenticator)
+            return Replica(node.address, configuration, self._new_service(), node.authenticator)
 
         tools = Tools(
             node.address,
@@ -289,6 +296,7 @@ class World:
         liar = None
         if plan.strategies:
             liar = make_liar(plan.strategies, authenticator, self.quorums, self._random, self._conspiracy)
+        random = Random(f"{self.plan.seed} client {at}")
         return ClientNode(
             self,
             self.judge,
@@ -296,7 +304,8 @@ class World:
             authenticator,
             self._cluster.configuration,
             plan,
-            Random(f"{self.plan.seed} client {at}"),
+            random,
+            Samples(self._sample, plan, random) if self._sample else Operations(name_of_client(at), plan, random),
             liar,
         )
 

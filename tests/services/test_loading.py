@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from quorate.errors import ConfigurationError
-from quorate.runtime.services import load_service
 from quorate.services.counter import CounterService
+from quorate.services.loading import load_service
 
 
 def test_a_built_in_service_has_a_short_name() -> None:
