@@ -255,6 +255,10 @@ def load_client(path: str | os.PathLike[str]) -> tuple[KeyPair, ClusterConfigura
 def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
     """The folder of one replica, checked: its key is the one that the others know it by."""
     folder = Path(path)
+    if not (folder / CLUSTER_FILE).exists() and (folder / "replica-0").is_dir():
+        raise ConfigurationError(
+            f"{folder} holds a whole cluster; name one replica's folder, such as {folder}/replica-0"
+        )
     configuration = _load_configuration(folder)
     settings = _load(folder / REPLICA_FILE, ReplicaSettings, "correct it")
     if settings.replica_id >= configuration.replica_count:

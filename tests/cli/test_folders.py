@@ -35,6 +35,13 @@ def test_a_folder_without_any_of_them_is_no_members_folder(tmp_path: Path) -> No
         load_client(tmp_path)
 
 
+def test_a_whole_clusters_folder_is_no_replicas(cluster_folder: ClusterFolder) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"holds a whole cluster; name one replica's folder, such as .*/replica-0"
+    ):
+        load_replica(cluster_folder.path)
+
+
 def test_a_cluster_whose_clients_key_is_open_to_others_is_refused_as_a_whole(cluster_folder: ClusterFolder) -> None:
     key = cluster_folder.client() / "private.key"
     key.chmod(0o644)

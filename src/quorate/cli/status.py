@@ -12,7 +12,7 @@ import click
 
 from quorate.cli.health import LOST_VOTES, UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
 from quorate.cli.options import Seconds
-from quorate.cli.output import print_json, print_table, say
+from quorate.cli.output import counted, print_json, print_table, say
 from quorate.cli.renewal import REMEDY
 from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
@@ -160,7 +160,9 @@ def _remarks(replica: Mapping[str, Any]) -> list[str]:
         )
     if replica["needs_state"]:
         remarks.append("is too far behind to catch up by messages: it needs a checkpoint from the others")
-    remarks.extend(f"noticed {count} times: {what}" for what, count in sorted((replica["incidents"] or {}).items()))
+    remarks.extend(
+        f"noticed {counted(count, 'time')}: {what}" for what, count in sorted((replica["incidents"] or {}).items())
+    )
     remarks.extend(
         f"refused {refusal['count']} from {refusal['peer']}: {refusal['reason']}"
         for refusal in replica["refused"] or ()
