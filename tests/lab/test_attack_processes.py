@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from quorate.lab.catalogue import NAMESPACES_SUFFIX, find_attack
+from quorate.lab.control import tell
 from quorate.lab.namespaces import why_not
 from quorate.lab.paths import SHAPES
 from quorate.runtime.lifetime import is_running
@@ -142,6 +144,32 @@ def test_nothing_is_left_when_it_is_stopped(name: str, number: signal.Signals, t
     wait_until(lambda: processes_with(f"{tmp_path}/quorate-attack-") == [])
     if number != signal.SIGKILL:
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pause", "mute", "cut"])
+def test_nothing_stays_done_when_it_is_stopped(name: str, running: Any) -> None:
+    replica = running.directory / "replica-3"
+    [pid] = [line.rpartition(" ")[2].strip() for line in running.lines if line.startswith("replica 3 is up")]
+
+    def is_stopped() -> bool:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def is_hindered() -> bool:
+        told = None if is_stopped() else asyncio.run(tell(replica))
+        return told is None or bool(told.lies or told.deaf_to)
+
+    arguments = ["attack", name, str(running.directory), "--replica", "3", "--seconds", "120"]
+    attack = subprocess.Popen([sys.executable, "-m", "quorate", *arguments], stderr=subprocess.DEVNULL)
+    try:
+        assert not is_hindered()
+        wait_until(is_hindered)
+        attack.terminate()
+        assert attack.wait(60) == 1
+    finally:
+        attack.kill()
+        attack.wait()
+
+    wait_until(lambda: not is_hindered())
 
 
 def processes_with(word: str) -> list[str]:

@@ -100,7 +100,10 @@ class Course:
             raise ConfigurationError(f"there is no replica {max(replicas)}: they are 0 to {count - 1}")
         absentees = [replica for replica in replicas if replica not in look.told]
         if absentees:
-            raise ConfigurationError(f"replica {absentees[0]} does not run as a laboratory's: choose another")
+            raise ConfigurationError(
+                f"replica {absentees[0]} does not answer as a laboratory's: it has ended, is stopped, or was not "
+                "started by `quorate up --lab`; choose another"
+            )
         self._refuse_too_many(look, replicas)
         return replicas
 
