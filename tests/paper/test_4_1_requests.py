@@ -186,9 +186,10 @@ def test_exec_2_results_beyond_the_limit_of_a_reply_are_left_out() -> None:
     group = Group(4, Settings(reply_bytes_max=1024))
     session = group.open_session()
     for service in group.services:
-        service.execute = lambda operation, context: b"r" * 600  # type: ignore[method-assign]
-    group.submit(group.request((b"a", b"b", b"c"), session, 1), 0)
-    assert {reply.results for reply in replies_to(group, 1, session)} == {(b"r" * 600, None, None)}
+        service.execute = lambda operation, context: b"r" * int(operation)  # type: ignore[method-assign]
+    group.submit(group.request((b"600", b"600", b"2000", b"424", b"1"), session, 1), 0)
+    expected = (b"r" * 600, None, None, b"r" * 424, None)
+    assert {reply.results for reply in replies_to(group, 1, session)} == {expected}
 
 
 def test_sess_1_a_session_is_named_by_what_opened_it() -> None:

@@ -97,7 +97,7 @@ def _of_local_cluster(jobs: int) -> Iterator[Crew]:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # or it takes port 8787
                 worker_dashboard_address=None,
                 local_directory=folder,
                 memory_limit=0,

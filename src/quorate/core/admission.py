@@ -73,7 +73,7 @@ def accept_frame(opened: Opened) -> Reason:
     certificates and NEW-VIEWs, and those have to fit the frame limit whatever f liars send:
 
     - nothing travels beside a message that carries nothing, nor behind its envelope;
-    - the payload of a vote or a VIEW-CHANGE has no elements that decoding ignores.
+    - the payload of a vote or a VIEW-CHANGE is in its shortest form.
     """
     message, envelope = opened.message, opened.envelope
     kind = type(message)

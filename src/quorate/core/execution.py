@@ -70,8 +70,8 @@ def execute_request(core: Core, request: Request, sequence_number: int, index: i
 
 
 def run(core: Core, request: Request, sequence_number: int) -> Results:
-    """The results of a request's operations. None stands for an operation at which the service raised, and for what
-    is beyond the limit of one reply."""
+    """The results of a request's operations. None stands for an operation at which the service raised, and for a
+    result for which one reply has no room left: what comes after it, perhaps another caller's, may be smaller."""
     tables, execute = core.tables, core.service.execute
     context = Context(request.client, tables.time, tables.seed, sequence_number)
     results: list[bytes | None] = []
@@ -84,6 +84,8 @@ def run(core: Core, request: Request, sequence_number: int) -> Results:
         except Exception as error:  # noqa: BLE001 - a defect of the service is an answer, not the end of the group
             core.refuse("SERVICE", f"raised {type(error).__name__}", request.client.hex()[:8])
             result = None
+        if result is not None and len(result) > room:
+            result = None
         room -= 0 if result is None else len(result)
-        results.append(result if room >= 0 else None)
+        results.append(result)
     return tuple(results)
