@@ -1,5 +1,5 @@
-"""Rows of the attack catalogue that no strategy of the simulator plays: P3, P18, B6 and C3 across incarnations (facts
-7). The other rows are strategies, or named tests elsewhere: `docs/BUGS-OF-OTHERS.md` says which."""
+"""Rows of the attack catalogue that need a stage of their own besides the simulator's strategies: P3, P18, B6 and C3
+across incarnations (facts 7). Where the other rows are played, `docs/ADVERSARY.md` says."""
 
 from __future__ import annotations
 

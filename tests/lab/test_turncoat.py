@@ -12,7 +12,6 @@ from quorate.adversary.traitor import Conspiracy, Process, Tools
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.core.effects import Broadcast, Effect, Persist, Trace
 from quorate.core.ports import Opened
-from quorate.core.quorum import quorums_of
 from quorate.folder import ClusterFolder, load_replica
 from quorate.lab.turncoat import Turncoat
 from quorate.messages.codec import Envelope
@@ -49,8 +48,7 @@ class Scripted:
 def tools(cluster: ClusterFolder) -> Callable[[Random], Tools]:
     folder = load_replica(cluster.replica(0))
     authenticator = ReplicaAuthenticator(0, folder.key_pair, folder.configuration)
-    quorums = quorums_of(4)
-    return lambda random: Tools(0, authenticator, quorums, folder.configuration.settings, random, Conspiracy())
+    return lambda random: Tools(0, authenticator, folder.configuration, random, Conspiracy())
 
 
 def turncoat_of(process: Process, tools: Callable[[Random], Tools]) -> Turncoat:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from quorate.adversary.traitor import Conspiracy
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.session import SendRequest
-from quorate.core.quorum import Quorums
+from quorate.config import ClusterConfiguration
 from quorate.errors import MalformedMessage
 from quorate.messages.codec import decode, decode_envelope
 from quorate.messages.protocol import Request
@@ -21,12 +21,18 @@ class LiarTools:
     """What a lying client may use: its keys, the group's size, chance, and its accomplices."""
 
     def __init__(
-        self, authenticator: ClientAuthenticator, quorums: Quorums, random: Random, conspiracy: Conspiracy
+        self,
+        authenticator: ClientAuthenticator,
+        configuration: ClusterConfiguration,
+        random: Random,
+        conspiracy: Conspiracy,
     ) -> None:
         self.authenticator = authenticator
         self.random = random
         self.conspiracy = conspiracy
-        self.replicas = tuple(range(quorums.replica_count))
+        self.replica_keys = tuple(bytes.fromhex(member.public_key) for member in configuration.replicas)
+        self.replicas = tuple(range(configuration.replica_count))
+        conspiracy.clients[authenticator.client_id] = authenticator
 
     def some_replicas(self) -> tuple[int, ...]:
         """A few replicas, at least one, by chance."""

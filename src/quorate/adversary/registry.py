@@ -11,19 +11,25 @@ from quorate.adversary.clients.big_mac import BigMac
 from quorate.adversary.clients.far_timestamp import FarTimestamp
 from quorate.adversary.clients.flood import Flood
 from quorate.adversary.clients.garbage import Garbage
+from quorate.adversary.clients.pose_as_replica import PoseAsReplica
 from quorate.adversary.clients.replay_requests import ReplayRequests
+from quorate.adversary.clients.senseless_operations import SenselessOperations
 from quorate.adversary.clients.two_faced import TwoFaced
 from quorate.adversary.clients.wrong_session import WrongSession
 from quorate.adversary.liar import Liar, LiarStrategy, LiarTools
 from quorate.adversary.replicas.amnesia import Amnesia
 from quorate.adversary.replicas.bad_batches import BadBatches
+from quorate.adversary.replicas.collude import Collude
 from quorate.adversary.replicas.double_vote import DoubleVote
 from quorate.adversary.replicas.duplicate_requests import DuplicateRequests
 from quorate.adversary.replicas.duplicate_senders import DuplicateSenders
 from quorate.adversary.replicas.equivocate import Equivocate
+from quorate.adversary.replicas.forge_certificates import ForgeCertificates
 from quorate.adversary.replicas.forge_prepared import ForgePrepared
 from quorate.adversary.replicas.forge_requests import ForgeRequests
+from quorate.adversary.replicas.heavy_flood import HeavyFlood
 from quorate.adversary.replicas.impossible_view_change import ImpossibleViewChange
+from quorate.adversary.replicas.inflate_timeouts import InflateTimeouts
 from quorate.adversary.replicas.lying_checkpoint import LyingCheckpoint
 from quorate.adversary.replicas.lying_decided import LyingDecided
 from quorate.adversary.replicas.lying_status import LyingStatus
@@ -32,6 +38,7 @@ from quorate.adversary.replicas.mute import Mute
 from quorate.adversary.replicas.null_for_prepared import NullForPrepared
 from quorate.adversary.replicas.omit_f_backups import OmitBackups
 from quorate.adversary.replicas.omit_prepared import OmitPrepared
+from quorate.adversary.replicas.own_requests import OwnRequests
 from quorate.adversary.replicas.partial_macs import PartialMacs
 from quorate.adversary.replicas.phantom_vote import PhantomVote
 from quorate.adversary.replicas.replay import Replay
@@ -44,6 +51,7 @@ from quorate.adversary.replicas.twins import Twins
 from quorate.adversary.replicas.view_change_flood import ViewChangeFlood
 from quorate.adversary.replicas.withhold_checkpoints import WithholdCheckpoints
 from quorate.adversary.replicas.withhold_new_view import WithholdNewView
+from quorate.adversary.replicas.withhold_replies import WithholdReplies
 from quorate.adversary.replicas.wrong_bodies import WrongBodies
 from quorate.adversary.replicas.wrong_checkpoint import WrongCheckpoint
 from quorate.adversary.replicas.wrong_numbers import WrongNumbers
@@ -51,20 +59,24 @@ from quorate.adversary.replicas.wrong_replies import WrongReplies
 from quorate.adversary.replicas.wrong_time import WrongTime
 from quorate.adversary.traitor import Conspiracy, MakeProcess, Process, Strategy, Tools, Traitor
 from quorate.auth.authenticator import ClientAuthenticator
-from quorate.core.quorum import Quorums
+from quorate.config import ClusterConfiguration
 from quorate.errors import ConfigurationError
 
 Kind = TypeVar("Kind")
 
 STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "bad-batches": BadBatches,
+    "collude": Collude,
     "double-vote": DoubleVote,
     "duplicate-requests": DuplicateRequests,
     "duplicate-senders": DuplicateSenders,
     "equivocate": Equivocate,
+    "forge-certificates": ForgeCertificates,
     "forge-prepared": ForgePrepared,
     "forge-requests": ForgeRequests,
+    "heavy-flood": HeavyFlood,
     "impossible-view-change": ImpossibleViewChange,
+    "inflate-timeouts": InflateTimeouts,
     "lying-checkpoint": LyingCheckpoint,
     "lying-decided": LyingDecided,
     "lying-status": LyingStatus,
@@ -73,6 +85,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "null-for-prepared": NullForPrepared,
     "omit-f-backups": OmitBackups,
     "omit-prepared": OmitPrepared,
+    "own-requests": OwnRequests,
     "partial-macs": PartialMacs,
     "phantom-vote": PhantomVote,
     "replay": Replay,
@@ -84,6 +97,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "view-change-flood": ViewChangeFlood,
     "withhold-checkpoints": WithholdCheckpoints,
     "withhold-new-view": WithholdNewView,
+    "withhold-replies": WithholdReplies,
     "wrong-bodies": WrongBodies,
     "wrong-checkpoint": WrongCheckpoint,
     "wrong-numbers": WrongNumbers,
@@ -103,7 +117,9 @@ CLIENT_STRATEGIES: Final[dict[str, type[LiarStrategy]]] = {
     "far-timestamp": FarTimestamp,
     "flood": Flood,
     "garbage": Garbage,
+    "pose-as-replica": PoseAsReplica,
     "replay-requests": ReplayRequests,
+    "senseless-operations": SenselessOperations,
     "two-faced": TwoFaced,
     "wrong-session": WrongSession,
 }
@@ -119,12 +135,12 @@ def make_traitor(names: Sequence[str], tools: Tools, make: MakeProcess) -> Proce
 def make_liar(
     names: Sequence[str],
     authenticator: ClientAuthenticator,
-    quorums: Quorums,
+    configuration: ClusterConfiguration,
     random: Random,
     conspiracy: Conspiracy,
 ) -> Liar:
     """A client that lies in these ways."""
-    tools = LiarTools(authenticator, quorums, random, conspiracy)
+    tools = LiarTools(authenticator, configuration, random, conspiracy)
     return Liar([_find(CLIENT_STRATEGIES, name)(tools) for name in names])
 
 

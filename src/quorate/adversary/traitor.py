@@ -7,12 +7,13 @@ They are pure as the rules are: time comes in as a number, chance from a generat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from quorate.config import Settings
+from quorate.auth.authenticator import ClientAuthenticator
+from quorate.config import ClusterConfiguration
 from quorate.core.effects import Broadcast, Effect, Send
 from quorate.core.ports import Authenticator, Opened
-from quorate.core.quorum import Quorums, primary_of
+from quorate.core.quorum import primary_of, quorums_of
 from quorate.messages.codec import Envelope, decode_envelope, encode_envelope
 from quorate.messages.protocol import Message
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
 MAC_BYTES = 16
+RIVALS_MAX = 1024
 
 
 class Process(Protocol):
@@ -42,11 +44,23 @@ MakeProcess = Callable[[], Process]
 """Starts an honest replica with the traitor's keys, from an empty disk."""
 
 
+class Rivals(NamedTuple):
+    """Two digests for one view and sequence number: a quorum with the traitors was told of one, the rest of another."""
+
+    favoured: bytes
+    other: bytes
+
+
 class Conspiracy:
-    """What the traitors of one world share: their keys, and what they saw."""
+    """What the traitors and the lying clients of one world share: their keys, and what they saw."""
 
     def __init__(self) -> None:
         self.authenticators: dict[int, Authenticator] = {}
+        """The traitors' keys, by replica."""
+        self.clients: dict[bytes, ClientAuthenticator] = {}
+        """The lying clients' keys, by public key."""
+        self.rivals: dict[tuple[int, int], Rivals] = {}
+        """What the traitors said of a view and sequence number, each in his part."""
         self.requests: list[bytes] = []
         """Frames of requests that a traitor saw, for lying clients and for replays."""
 
@@ -54,6 +68,12 @@ class Conspiracy:
         """Keep a request's frame; a few hundred are enough."""
         self.requests.append(frame)
         del self.requests[:-256]
+
+    def remember_rivals(self, view: int, sequence_number: int, rivals: Rivals) -> None:
+        """Keep what was said, for the votes and for the view change."""
+        self.rivals[view, sequence_number] = rivals
+        while len(self.rivals) > RIVALS_MAX:
+            del self.rivals[next(iter(self.rivals))]
 
 
 class Tools:
@@ -63,18 +83,18 @@ class Tools:
         self,
         replica_id: int,
         authenticator: Authenticator,
-        quorums: Quorums,
-        settings: Settings,
+        configuration: ClusterConfiguration,
         random: Random,
         conspiracy: Conspiracy,
     ) -> None:
         self.replica_id = replica_id
         self.authenticator = authenticator
-        self.quorums = quorums
-        self.settings = settings
+        self.quorums = quorums_of(configuration.replica_count)
+        self.settings = configuration.settings
+        self.public_key = bytes.fromhex(configuration.replicas[replica_id].public_key)
         self.random = random
         self.conspiracy = conspiracy
-        self.peers = [peer for peer in range(quorums.replica_count) if peer != replica_id]
+        self.peers = [peer for peer in range(self.quorums.replica_count) if peer != replica_id]
         conspiracy.authenticators[replica_id] = authenticator
 
     def is_primary(self, view: int) -> bool:
@@ -89,6 +109,12 @@ class Tools:
         """An own message for one replica."""
         return Send(receiver, message, self.authenticator.seal(message, attachments, receiver))
 
+    def instead(self, effect: Broadcast | Send, message: Message, attachments: tuple[bytes, ...] = ()) -> Effect:
+        """An own message to whom another one was to go."""
+        if isinstance(effect, Broadcast):
+            return self.broadcast(message, attachments)
+        return self.send(effect.receiver, message, attachments)
+
     def send_each(self, receivers: Iterable[int], message: Message, frame: bytes) -> list[Effect]:
         """One frame, to these replicas only."""
         return [Send(receiver, message, frame) for receiver in receivers]
@@ -102,6 +128,10 @@ class Tools:
     def digest(self) -> bytes:
         """The digest of nothing."""
         return self.random.randbytes(32)
+
+    def is_own(self, message: Message) -> bool:
+        """Whether the traitor says this itself, and does not pass it on."""
+        return getattr(message, "replica", None) == self.replica_id
 
 
 class Strategy:
@@ -179,7 +209,6 @@ def spoil_macs(frame: bytes, receivers: Iterable[int]) -> bytes:
     """The frame with an authenticator that does not hold at these receivers; a signature is spoilt for all."""
     envelope = decode_envelope(frame)
     authentication = bytearray(envelope.authentication)
-    for receiver in receivers:
-        at = receiver * MAC_BYTES % max(1, len(authentication))
+    for at in {receiver * MAC_BYTES % max(1, len(authentication)) for receiver in receivers}:
         authentication[at] ^= 1
     return encode_envelope(Envelope(envelope.payload, bytes(authentication), envelope.attachments))

@@ -91,6 +91,7 @@ ROWS: Final[dict[str, Row]] = {
     "P4": Row(Role.PRIMARY, _VIEW),
     "P7": Row(Role.PRIMARY, "the starved client makes the view change, then as before"),
     "P8": Row(Role.PRIMARY, "slower for as long as it leads: documented, and no view change below the time-out"),
+    "P9": Row(Role.NEXT_PRIMARY, "slower while it leads; progress brings time-outs down again", Nudge.VIEW_CHANGE),
     "P10": Row(Role.PRIMARY, "the forged batch is not prepared: as slow as P8, or a view change"),
     "P11": Row(Role.PRIMARY, "each request is executed once; slower for as long as it leads"),
     "P12": Row(Role.PRIMARY, _VIEW),
@@ -109,9 +110,11 @@ ROWS: Final[dict[str, Row]] = {
     "B11": Row(Role.BACKUP, "its digests make no checkpoint stable"),
     "B12": Row(Role.BACKUP, "the window may fill while one more is away, and moves on when it is back", Nudge.LAG),
     "B13": Row(Role.BACKUP, "no client believes it"),
+    "B14": Row(Role.BACKUP, "no harm: the other replies are enough"),
     "B15": Row(Role.BACKUP, "who has to catch up does so by the others", Nudge.LAG),
     "B18": Row(Role.BACKUP, _NOTHING),
     "B19": Row(Role.PRIMARY, "no two batches at one number; as slow as P8, or a view change"),
+    "B20": Row(Role.BACKUP, "no harm: what it sends is bounded, and costs itself"),
     "B21": Row(Role.BACKUP, "no harm: what it asks for is answered within an allowance"),
     "B22": Row(Role.PRIMARY, "what is mutated is refused; perhaps a view change"),
     "C1": Row(Role.PRIMARY, "no view change for the others; with signatures, refused at the door"),
@@ -121,6 +124,8 @@ ROWS: Final[dict[str, Row]] = {
     "C7": Row(Role.PRIMARY, "slower: it takes its share of the work, and no more"),
     "C8": Row(Role.PRIMARY, "backups learn of the request from each other; perhaps a view change"),
     "C9": Row(Role.PRIMARY, "refused, and counted"),
+    "C10": Row(Role.PRIMARY, "executed, as an error: what a client may write is its own affair"),
+    "C11": Row(Role.PRIMARY, "no harm: a replica's key is no client's, a client's is no replica's"),
 }
 """The rows of the attack catalogue (protocol facts, section 7)."""
 _LASTS: Final = "nothing is executed while it lasts; then as before, without anybody's help"

@@ -15,7 +15,6 @@ from quorate.auth.keys import KeyPair
 from quorate.client.replicas import Replicas
 from quorate.client.session import SendRequest, Session
 from quorate.config import ClusterConfiguration
-from quorate.core.quorum import quorums_of
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.lab.dialects import Dialect
 from quorate.lab.workload import now
@@ -41,8 +40,7 @@ class LyingClient:
     ) -> None:
         self._configuration = configuration
         self._authenticator = ClientAuthenticator(key_pair, configuration)
-        quorums = quorums_of(configuration.replica_count)
-        self._liar = make_liar(strategies, self._authenticator, quorums, Random(seed), Conspiracy())
+        self._liar = make_liar(strategies, self._authenticator, configuration, Random(seed), Conspiracy())
         self._dialect = dialect
         self._register = register
         self._replicas = Replicas(key_pair, configuration, LinkLimits(), self._receive, lambda _: None)

@@ -14,7 +14,6 @@ import click
 import uvloop
 
 from quorate.adversary.traitor import Conspiracy, Process, Tools
-from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.errors import ConfigurationError
 from quorate.folder import ReplicaFolder, load_replica
@@ -63,9 +62,7 @@ class LabFittings(Fittings):
             return Replica(folder.replica_id, configuration, service, assembly.authenticator)
 
         def tools(random: Random) -> Tools:
-            quorums = quorums_of(configuration.replica_count)
-            authenticator = assembly.authenticator
-            return Tools(folder.replica_id, authenticator, quorums, configuration.settings, random, Conspiracy())
+            return Tools(folder.replica_id, assembly.authenticator, configuration, random, Conspiracy())
 
         self.turncoat = Turncoat(assembly.replica, fresh, tools)
         self.turncoat.is_watched = is_watching()

@@ -280,14 +280,7 @@ class World:
         def honest() -> Replica:
             return Replica(node.address, configuration, self._new_service(), node.authenticator)
 
-        tools = Tools(
-            node.address,
-            node.authenticator,
-            self.quorums,
-            configuration.settings,
-            self._random,
-            self._conspiracy,
-        )
+        tools = Tools(node.address, node.authenticator, configuration, self._random, self._conspiracy)
         return make_traitor(strategies, tools, honest)
 
     def _client_node(self, at: int) -> ClientNode:
@@ -295,7 +288,8 @@ class World:
         authenticator = ClientAuthenticator(self._cluster.client_keys[at], self._cluster.configuration)
         liar = None
         if plan.strategies:
-            liar = make_liar(plan.strategies, authenticator, self.quorums, self._random, self._conspiracy)
+            configuration = self._cluster.configuration
+            liar = make_liar(plan.strategies, authenticator, configuration, self._random, self._conspiracy)
         random = Random(f"{self.plan.seed} client {at}")
         return ClientNode(
             self,

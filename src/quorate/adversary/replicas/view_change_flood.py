@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quorate.adversary.traitor import Strategy, Tools
+from quorate.adversary.traitor import Tools
+from quorate.adversary.view_changes import ViewChanger
 from quorate.core.effects import Effect
 from quorate.core.ports import Opened
-from quorate.messages.protocol import Checkpoint, CheckpointClaim, PrePrepare, ViewChange
+from quorate.messages.protocol import PrePrepare, ViewChange
 
 EVERY = 30_000
 """How often it asks, in microseconds."""
 
 
-class ViewChangeFlood(Strategy):
+class ViewChangeFlood(ViewChanger):
     """A VIEW-CHANGE every few milliseconds, for the next view or any."""
 
     row = "B5"
@@ -23,25 +24,20 @@ class ViewChangeFlood(Strategy):
         self._due = 0
         self._view = 0
         self._steps = tools.random.choice(((1,), (1, 2, 5), (10**9,)))
-        self._checkpoint = CheckpointClaim(0, bytes(32))
 
     def hears(self, opened: Opened, now: int) -> Opened | None:
-        """Listen for the view that the others are in, and for a checkpoint to name."""
+        """Listen for the view that the others are in, too."""
         message = opened.message
-        if isinstance(message, Checkpoint) and message.sequence_number > self._checkpoint.sequence_number:
-            self._checkpoint = CheckpointClaim(message.sequence_number, message.digest)
         if isinstance(message, PrePrepare | ViewChange) and message.view < 10**6:
             self._view = max(self._view, message.view)
-        return opened
+        return super().hears(opened, now)
 
     def adds(self, now: int) -> Sequence[Effect]:
         """Another VIEW-CHANGE."""
         if now < self._due:
             return ()
         self._due = now + EVERY
-        view = self._view + self.tools.random.choice(self._steps)
-        low = self._checkpoint.sequence_number
-        return (self.tools.broadcast(ViewChange(view, low, (self._checkpoint,), (), (), self.tools.replica_id, 0)),)
+        return (self.tools.broadcast(self.blank(self._view + self.tools.random.choice(self._steps))),)
 
     def next_deadline(self) -> int | None:
         """Soon."""
