@@ -305,7 +305,7 @@ MUTANTS = [
         "return claim.sequence_number < core.log.low_watermark or",
         "return True or",
         "everything",
-        "omit-f-backups",
+        "lying-checkpoint",
     ),
     mutant(
         "the new-view timer starts with the own VIEW-CHANGE",
