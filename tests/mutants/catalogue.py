@@ -1,4 +1,7 @@
-"""The mutants: which rule is weakened, how, and in which kind of world that has to show."""
+"""The mutants: which rule is weakened, how, and in which kind of world that has to show.
+
+`python -m mutants.run`, started in tests, hunts them all and writes docs/MUTANTS.md.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ MUTANTS = [
         "replay",
         "equivocate",
         "double-vote",
+        rule="VOTE-1",
     ),
     mutant(
         "votes counted whatever their digest",
@@ -70,7 +74,9 @@ MUTANTS = [
         "churn",
         "phantom-vote",
         "forge-prepared",
-        unnoticed="one digest prepares in a view: correct COMMITs agree, and a liar may as well send the right one",
+        played="test_a_commit_may_name_any_digest_where_one_prepares",
+        redundant="one digest prepares in a view, so all correct COMMITs of a view name it, and a liar may as well "
+        "send the right one",
     ),
     mutant(
         "the primary's PREPARE counts",
@@ -157,6 +163,7 @@ MUTANTS = [
         "traitors",
         "duplicate-requests",
         budget=100,
+        rule="EXEC-2",
     ),
     mutant(
         "an old request is executed again",
@@ -166,6 +173,7 @@ MUTANTS = [
         "traitors",
         "duplicate-requests",
         budget=100,
+        rule="EXEC-2",
     ),
     mutant(
         "an old opening opens a session again",
@@ -191,6 +199,7 @@ MUTANTS = [
         "highest = 0",
         "everything",
         budget=200,
+        rule="NV-A",
     ),
     mutant(
         "null without looking at P",
@@ -199,6 +208,7 @@ MUTANTS = [
         "claims = {}",
         "everything",
         budget=200,
+        rule="NV-A",
     ),
     mutant(
         "A1 dropped: later views do not matter",
@@ -209,6 +219,7 @@ MUTANTS = [
         "equivocate",
         "forge-prepared",
         budget=300,
+        rule="NV-A",
     ),
     mutant(
         "A2 dropped: one claim is enough",
@@ -218,6 +229,7 @@ MUTANTS = [
         "churn",
         "forge-prepared",
         budget=200,
+        rule="NV-A",
     ),
     mutant(
         "the lowest view wins",
@@ -225,8 +237,10 @@ MUTANTS = [
         "reverse=True",
         "reverse=False",
         "everything",
-        budget=200,
-        unnoticed="rule A1 lets at most one digest pass, in whatever order they are looked at",
+        played="test_the_lowest_view_may_win_where_nothing_committed",
+        redundant="where a digest committed, A1 lets no digest of an earlier view pass, and A2 none of a later one; "
+        "where nothing committed, any digest that passes both is as good",
+        rule="NV-A",
     ),
     mutant(
         "a checkpoint with one voucher",
@@ -245,6 +259,7 @@ MUTANTS = [
         ),
         "churn",
         ("null-for-prepared", "omit-prepared"),
+        rule="NV-4",
     ),
     mutant(
         "VIEW-CHANGEs of any view",
@@ -254,6 +269,7 @@ MUTANTS = [
         "churn",
         "stale-new-view",
         budget=300,
+        rule="NV-4",
     ),
     mutant(
         "P is dropped when a view is entered",
@@ -262,6 +278,7 @@ MUTANTS = [
         "core.status = Status.NORMAL\n    core.log.prepared_claims.clear()\n",
         "churn",
         budget=200,
+        rule="VC-1",
     ),
     mutant(
         "Q is dropped when a view is entered",
@@ -270,7 +287,8 @@ MUTANTS = [
         "core.status = Status.NORMAL\n    core.log.pre_prepared_claims.clear()\n",
         "churn",
         "mute",
-        unnoticed="entering a view puts all that it chose into Q again; what is lost can only delay a later choice",
+        played="test_a_witness_is_needed_in_later_views_too",
+        rule="VC-1",
     ),
     mutant(
         "P names the wrong view",
@@ -279,6 +297,7 @@ MUTANTS = [
         "PreparedClaim(slot.sequence_number, slot.digest, 0,",
         "churn",
         budget=200,
+        rule="PREP-1",
     ),
     mutant(
         "null though some forgot the number (no guard h < n)",
@@ -288,7 +307,9 @@ MUTANTS = [
         "churn",
         "forge-prepared",
         replicas=7,
-        unnoticed="no seed drew the seven replicas of facts 2.6 yet; test_counterexamples.py plays them by hand",
+        budget=20,
+        played="test_null_needs_a_quorum_that_remembers_the_number",
+        rule="NV-B",
     ),
     mutant(
         "VIEW-CHANGEs with any contents",
@@ -297,7 +318,7 @@ MUTANTS = [
         "return None",
         "churn",
         "impossible-view-change",
-        unnoticed="compute_new_view counts distinct senders only, and asks for witnesses of every claim",
+        played="test_an_impossible_view_change_would_stop_every_view",
     ),
     mutant(
         "a view is entered without its checkpoint",
@@ -306,6 +327,7 @@ MUTANTS = [
         "return True or",
         "everything",
         "lying-checkpoint",
+        rule="NV-6",
     ),
     mutant(
         "the new-view timer starts with the own VIEW-CHANGE",
@@ -314,6 +336,7 @@ MUTANTS = [
         "elif",
         "partitions",
         budget=100,
+        rule="TIMER-2",
     ),
     mutant(
         "f liars can make a replica join",
@@ -340,6 +363,7 @@ MUTANTS = [
         "min(2 * timers.timeout, timers.limit)",
         "timers.timeout",
         "impatient",
+        rule="TIMER-3",
     ),
     mutant(
         "any progress restarts the timer",
@@ -349,6 +373,7 @@ MUTANTS = [
         "traitors",
         "starve-client",
         budget=300,
+        rule="TIMER-1",
     ),
     mutant(
         "VIEW-CHANGEs and NEW-VIEWs are sent once",
@@ -356,6 +381,7 @@ MUTANTS = [
         "if not is_behind:",
         "if True:",
         "partitions",
+        rule="STAT-1",
     ),
     mutant(
         "votes are sent once",
@@ -364,6 +390,8 @@ MUTANTS = [
         "return",
         "lossy",
         budget=100,
+        rule="STAT-1",
+        played="test_a_lost_vote_would_cost_a_view",
     ),
     mutant(
         "one DECIDED claim is enough",
@@ -381,6 +409,7 @@ MUTANTS = [
         "if False:",
         "partitions",
         budget=100,
+        rule="STAT-1",
     ),
     # State transfer (facts 4.4)
     mutant(
@@ -391,6 +420,7 @@ MUTANTS = [
         "churn",
         "lying-checkpoint",
         budget=200,
+        rule="ST-1",
     ),
     mutant(
         "pieces of state are not checked",
@@ -400,6 +430,7 @@ MUTANTS = [
         "everything",
         "wrong-bodies",
         budget=300,
+        rule="ST-3",
     ),
     # Durable votes (decisions)
     mutant(
@@ -409,6 +440,7 @@ MUTANTS = [
         "pass",
         "crashes",
         budget=200,
+        rule="DISK-1",
     ),
     mutant(
         "P is not on disk",
@@ -418,6 +450,7 @@ MUTANTS = [
         "churn",
         "forge-prepared",
         budget=300,
+        rule="DISK-1",
     ),
     mutant(
         "the view is not on disk",
@@ -426,6 +459,7 @@ MUTANTS = [
         "pass",
         "churn",
         budget=200,
+        rule="DISK-1",
     ),
     Mutant(
         "COMMIT leaves before P is on disk",
@@ -436,6 +470,7 @@ MUTANTS = [
         "churn",
         ("forge-prepared",),
         budget=200,
+        rule="DISK-1",
     ),
     mutant(
         "bodies are not on disk",
@@ -443,6 +478,7 @@ MUTANTS = [
         "self.persist(BatchRecord(sequence_number, batch.digest, batch.data))",
         "pass",
         "churn",
+        rule="DISK-1",
     ),
     mutant(
         "a restarted primary forgets what it proposed",
@@ -450,6 +486,7 @@ MUTANTS = [
         "core.next_sequence_number = max(log.low_watermark, log.covered, log.highest_proposed) + 1",
         "pass",
         "churn",
+        rule="DISK-2",
     ),
     # The client
     mutant(

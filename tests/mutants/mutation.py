@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
+from quorate.sim.checkers import Verdict
 from quorate.sim.profiles import draw_plan
 from quorate.sim.world import World
+
+SEEN_MAX = 100
+"""How much of what was seen is kept."""
 
 
 class Edit(NamedTuple):
@@ -37,9 +42,13 @@ class Mutant(NamedTuple):
     """How the traitors of those worlds lie; empty: in any way."""
     replicas: int = 4
     budget: int = 60
-    """How many seeds it may survive at most."""
-    unnoticed: str = ""
-    """Why no world notices, if that is so: another rule covers this one, or the case is too rare for a sample."""
+    """How many seeds are run for it at most."""
+    rule: str = ""
+    """Its id in docs/PROTOCOL.md, where the function is not the one that carries it, or carries several."""
+    played: str = ""
+    """Where no seed within the budget notices: the test of `test_counterexamples.py` that plays the case by hand."""
+    redundant: str = ""
+    """Why nothing at all is lost, if that is so: another rule covers this one. Then `played` shows just that."""
 
 
 @contextmanager
@@ -84,19 +93,41 @@ def weakened(function: FunctionType, edits: list[Edit]) -> CodeType:
     return made.__code__
 
 
-class Kill(NamedTuple):
-    """The world that noticed a mutant."""
+class Hunt(NamedTuple):
+    """What came of hunting one mutant through the seeds from 0 on."""
 
-    seed: int
-    rule: str
-    text: str
+    seeds: int
+    """How many were run. If a rule is named, the last of them broke it."""
+    rule: str = ""
+    seen: str = ""
 
 
-def hunt(mutant: Mutant, seeds: range | None = None) -> Kill | None:
-    """The first seed within the mutant's budget whose world breaks a rule."""
+def hunt(mutant: Mutant) -> Hunt:
+    """Run seeds until one's world breaks a rule that it keeps without the mutant, or the budget is used up."""
+    for seed in range(mutant.budget):
+        verdict = run(mutant, seed)
+        if verdict is not None:
+            assert run_unmutated(mutant, seed) is None, f"seed {seed} breaks a rule without {mutant.name!r} as well"
+            return Hunt(seed + 1, verdict.rule, in_short(verdict.text))
+    return Hunt(mutant.budget)
+
+
+def run(mutant: Mutant, seed: int) -> Verdict | None:
+    """The first rule that the world of a seed breaks with the weakened rule."""
     with mutated(mutant):
-        for seed in seeds or range(mutant.budget):
-            outcome = World(draw_plan(seed, mutant.profile, mutant.replicas, mutant.strategies)).run()
-            if outcome.verdicts:
-                return Kill(seed, *outcome.verdicts[0])
-    return None
+        return run_unmutated(mutant, seed)
+
+
+def run_unmutated(mutant: Mutant, seed: int) -> Verdict | None:
+    """The same world as it is."""
+    outcome = World(draw_plan(seed, mutant.profile, mutant.replicas, mutant.strategies)).run()
+    return outcome.verdicts[0] if outcome.verdicts else None
+
+
+def in_short(text: str) -> str:
+    """What a verdict says, on one line: what a stopped replica's frames were, all that is pending, and bytes are left
+    out."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if not line.lstrip().startswith("File ")]
+    short = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    told = re.split(r"[(, ]+\w+=b['\"]", short)[0][:SEEN_MAX]
+    return told if told == short else f"{told}..."
