@@ -156,7 +156,7 @@ class MessageLog:
         """Decided digests at and below the low watermark, oldest first, for laggards."""
         self._history_bytes = 0
         null = open_batch(b"\x92\x00\x90")
-        self._null = HeldBatch(null, 0)
+        self._null_batch = HeldBatch(null, 0)
 
     @property
     def high_watermark(self) -> int:
@@ -205,7 +205,7 @@ class MessageLog:
     def batch(self, digest: bytes) -> OpenBatch | None:
         """The body of a digest, if held. The null request's always is."""
         if digest == NULL_DIGEST:
-            return self._null.batch
+            return self._null_batch.batch
         held = self.batches.get(digest)
         return None if held is None else held.batch
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from msgspec import Struct
-
 from quorate.config import ClusterConfiguration
 from quorate.core import (
     admission,
@@ -23,6 +21,7 @@ from quorate.core import (
 from quorate.core.context import Core, Status
 from quorate.core.effects import Effect
 from quorate.core.ports import Authenticator, Opened, Service
+from quorate.core.report import ReplicaReport
 from quorate.messages import protocol
 from quorate.messages.records import Record
 
@@ -50,24 +49,6 @@ DISPATCH: Final[dict[Status, dict[type, Handler]]] = {
     Status.LOST_VOTES: {},
 }
 """(status, message type) -> handler. An absent pair is ignored, on purpose."""
-
-
-class ReplicaReport(Struct, frozen=True):
-    """What a replica thinks, for people and programs."""
-
-    replica_id: int
-    view: int
-    status: str
-    primary: int
-    is_primary: bool
-    last_executed: int
-    low_watermark: int
-    stable_checkpoint: int
-    state_digest: str
-    view_changes: int
-    needs_state: bool
-    waiting_requests: int
-    incidents: dict[str, int]
 
 
 class Replica:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
 from quorate.core.ports import Opened, Service
-from quorate.core.replica import Replica, ReplicaReport
+from quorate.core.replica import Replica
+from quorate.core.report import ReplicaReport
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.records import Record
 from quorate.sim.checkers import Judge

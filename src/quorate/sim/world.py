@@ -119,7 +119,7 @@ class World:
         self._liars = {traitor.replica: traitor.strategies for traitor in plan.traitors}
         self._conspiracy = Conspiracy()
         self._sample = sampler_of(plan.service) if plan.service else None
-        self._signed: dict[bytes, Opened] = {}
+        self._known_frames: dict[bytes, Opened] = {}
         self.judge = self._make_judge()
         self.network = Network(plan.network, plan.replicas + len(plan.clients), self._random)
         self.replicas = [self._replica_node(replica) for replica in range(plan.replicas)]
@@ -265,7 +265,7 @@ class World:
             plan.turns[replica] if replica < len(plan.turns) else 0,
             Disk(Random(f"{plan.seed} disk {replica}"), self._longest_sync(replica)),
         )
-        known = Remembering(authenticator, self._signed)
+        known = Remembering(authenticator, self._known_frames)
         return ReplicaNode(self, self.judge, known, self._behave, machine, replica not in self._liars)
 
     def _longest_sync(self, replica: int) -> int:

@@ -70,7 +70,7 @@ def _ones(value: bytes) -> int:
     return int.from_bytes(value).bit_count()
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("bitcount", bitcount, -2, Kind.READ),
     Command("getbit", getbit, 3, Kind.READ),
     Command("setbit", setbit, 4, Kind.WRITE),

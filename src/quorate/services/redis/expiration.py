@@ -121,7 +121,7 @@ _FORMATS = {
     ("pexpireat", "pexpiretime"): UNIX_MILLISECONDS,
 }
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     *(Command(name, _expire(name, used), -3, Kind.WRITE) for (name, _), used in _FORMATS.items()),
     *(Command(name, _time_left(used), 2, Kind.READ) for (_, name), used in _FORMATS.items()),
     Command("persist", persist, 2, Kind.WRITE),

@@ -154,7 +154,7 @@ def hrandfield(call: Call, arguments: list[bytes]) -> bytes:
     return bulks([field for field, _ in chosen])
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("hdel", hdel, -3, Kind.WRITE),
     Command("hexists", hexists, 3, Kind.READ),
     Command("hget", hget, 3, Kind.READ),

@@ -179,7 +179,7 @@ def _are_short(texts: Iterable[bytes]) -> bool:
     return max(map(len, texts), default=0) <= _LISTPACK_VALUE
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("copy", copy, -3, Kind.WRITE, TWO_KEYS),
     Command("del", delete, -2, Kind.WRITE, ALL_KEYS),
     Command("exists", exists, -2, Kind.READ, ALL_KEYS),

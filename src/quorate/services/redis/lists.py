@@ -240,7 +240,7 @@ def rpoplpush(call: Call, arguments: list[bytes]) -> bytes:
     return _move(call, arguments[1], arguments[2], from_left=False, to_left=True)
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("lindex", lindex, 3, Kind.READ),
     Command("linsert", linsert, 5, Kind.WRITE),
     Command("llen", llen, 2, Kind.READ),

@@ -138,7 +138,7 @@ def zscan(call: Call, arguments: list[bytes]) -> bytes:
     return _step(0, [part for member in members for part in (member, double_text(value.scores[member]))])
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("hscan", hscan, -3, Kind.READ),
     Command("keys", keys, 2, Kind.READ, NO_KEYS),
     Command("scan", scan, -2, Kind.READ, NO_KEYS),

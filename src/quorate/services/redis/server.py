@@ -126,7 +126,7 @@ def _keyspace(call: Call) -> str:
     return _section("Keyspace", **facts)
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("config", config, -2, Kind.READ, NO_KEYS),
     Command("dbsize", dbsize, 1, Kind.READ, NO_KEYS),
     Command("echo", echo, 2, Kind.READ, NO_KEYS),

@@ -165,7 +165,7 @@ def sintercard(call: Call, arguments: list[bytes]) -> bytes:
     return integer(min(found, limit) if limit else found)
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("sadd", sadd, -3, Kind.WRITE),
     Command("scard", scard, 2, Kind.READ),
     Command("sdiff", _combine(_difference), -2, Kind.READ, ALL_KEYS),

@@ -156,7 +156,7 @@ _FAMILY: list[tuple[str, Algebra, frozenset[bytes]]] = [
     ("zunion", _union, _WEIGHING),
 ]
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     *(Command(name, _combine(name, algebra, options), -3, Kind.READ, Keys()) for name, algebra, options in _FAMILY),
     *(
         Command(f"{name}store", _store(f"{name}store", algebra, options), -4, Kind.WRITE)

@@ -209,7 +209,7 @@ def _remove(finder: Callable[[bytes, bytes], Find]) -> Handler:
     return remove
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("zcount", _count(score_range), 4, Kind.READ),
     Command("zlexcount", _count(member_range), 4, Kind.READ),
     Command("zrange", _range(), -4, Kind.READ),

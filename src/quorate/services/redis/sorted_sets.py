@@ -172,7 +172,7 @@ def zrandmember(call: Call, arguments: list[bytes]) -> bytes:
     return call.dialect.scored(chosen) if with_scores else bulks([member for _, member in chosen])
 
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("zadd", zadd, -4, Kind.WRITE),
     Command("zcard", zcard, 2, Kind.READ),
     Command("zincrby", zincrby, 4, Kind.WRITE),

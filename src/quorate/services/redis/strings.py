@@ -268,7 +268,7 @@ def incrbyfloat(call: Call, arguments: list[bytes]) -> bytes:
 
 _PAIRS = Keys(1, -1, 2)
 
-COMMANDS = [
+COMMANDS: list[Command] = [
     Command("append", append, 3, Kind.WRITE),
     Command("decr", decr, 2, Kind.WRITE),
     Command("decrby", decrby, 3, Kind.WRITE),
