@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up test lint bench campaign fuzz clean
+.PHONY: help up test lint bench campaign fuzz compiled clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,6 +33,12 @@ campaign: $(VENV)/.installed-for-development  ## Ten minutes of simulated worlds
 fuzz: $(VENV)/.installed-for-development  ## Ten minutes of bytes that nobody meant, for all that reads some; ARGS="--seconds 60 replica" chooses.
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || true
 	cd tests && ../$(BIN)/python -m fuzz.run $(ARGS)
+
+compiled: $(VENV)/.installed-for-development  ## The rules compiled with mypyc, in build/compiled, for those who simulate much (docs/COMPILED.md).
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[compiled]"
+	$(BIN)/python tools/compile.py build/compiled
+	$(BIN)/pytest tests/sim/test_compiled.py
+	@echo "compiled; use it so: PYTHONPATH=$(CURDIR)/build/compiled $(BIN)/quorate sim --seeds 0:1000"
 
 clean:  ## Remove the virtual environment and what tools have cached. Clusters' folders stay.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
