@@ -106,3 +106,12 @@ def test_a_seed_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     assert failure.rule == RAISED
     assert "in the simulator" in failure.text
     assert (summary.total().seeds, summary.total().failed) == (2, 1)
+
+
+def test_what_is_compiled_is_not_observed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled sources show neither branches nor calls: the seeds are run, and not counted as sampled."""
+    monkeypatch.setattr("quorate.campaign.chunk.can_observe", lambda: False)
+    summary = run(Chunk(Selection(profile="calm", replicas=(4,)), Seeds(0, 2), 60.0, is_sample=True))
+    assert (summary.sampled, summary.arcs, summary.checks) == (0, {}, {})
+    assert summary.failures == []
+    assert sum(cell.seeds for cell in summary.cells) == 2

@@ -8,7 +8,7 @@ from traceback import format_exc
 
 import msgspec
 
-from quorate.campaign.observation import run_observed, traced
+from quorate.campaign.observation import can_observe, run_observed, traced
 from quorate.campaign.selection import Seeds, Selection
 from quorate.campaign.sources import sources_digest, sources_version
 from quorate.campaign.summary import Summary
@@ -38,6 +38,8 @@ def run(chunk: Chunk) -> Summary:
     """Run the seeds of a chunk until its time is up."""
     started = time.monotonic()
     summary = Summary(seeds=chunk.seeds, selection=chunk.selection, sources=sources_digest(), version=sources_version())
+    if not can_observe():
+        chunk = msgspec.structs.replace(chunk, is_sample=False)
     with traced(summary.arcs) if chunk.is_sample else nullcontext():
         for seed in range(*chunk.seeds):
             _run_seed(seed, chunk, summary)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from quorate.campaign.sources import ROOT
@@ -22,6 +23,11 @@ from quorate.sim.explore import Campaign, SeedReport
 from quorate.sim.world import World
 
 CORE: Final = ROOT / "core"
+
+
+def can_observe() -> bool:
+    """Whether this runs the sources: compiled, they show neither branches nor calls."""
+    return isinstance(Judge.check_bounds, FunctionType)
 
 
 def can_trace() -> bool:
