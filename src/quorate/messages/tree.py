@@ -33,23 +33,28 @@ class NodeKind(Enum):
     LEAF = b"\x01"
 
 
+_INNER: bytes = NodeKind.INNER.value
+_LEAF: bytes = NodeKind.LEAF.value
+"""At hand, because a checkpoint hashes each leaf that changed."""
+
+
 def leaf_digest(path: Path, contents: bytes) -> bytes:
     """The digest of the leaf at *path*."""
-    return _digest(NodeKind.LEAF, path, contents) if contents else EMPTY
+    return _digest(_LEAF, path, contents) if contents else EMPTY
 
 
 def inner_digest(path: Path, children: bytes) -> bytes:
     """The digest of the inner node at *path*, whose children have the concatenated digests *children*."""
-    return _digest(NodeKind.INNER, path, children) if any(children) else EMPTY
+    return EMPTY if children == bytes(len(children)) else _digest(_INNER, path, children)
 
 
 def kind_of_node(path: Path, data: bytes, digest: bytes) -> NodeKind | None:
     """What *data* is when it is the node at *path* that *digest* vouches for, None when it is not that node."""
     if digest == EMPTY:
         return None if data else NodeKind.LEAF
-    if _digest(NodeKind.LEAF, path, data) == digest:
+    if _digest(_LEAF, path, data) == digest:
         return NodeKind.LEAF
-    if len(data) % DIGEST_SIZE == 0 and _digest(NodeKind.INNER, path, data) == digest:
+    if len(data) % DIGEST_SIZE == 0 and _digest(_INNER, path, data) == digest:
         return NodeKind.INNER
     return None
 
@@ -59,6 +64,6 @@ def child_digests(data: bytes) -> list[bytes]:
     return [data[start : start + DIGEST_SIZE] for start in range(0, len(data), DIGEST_SIZE)]
 
 
-def _digest(kind: NodeKind, path: Path, data: bytes) -> bytes:
+def _digest(kind: bytes, path: Path, data: bytes) -> bytes:
     # The path has its length before it: no two (kind, path, data) give the same bytes to hash.
-    return sha256(_headers[len(path)](kind.value, len(path), *path) + data).digest()
+    return sha256(_headers[len(path)](kind, len(path), *path) + data).digest()

@@ -17,16 +17,17 @@ class Index:
     Keys get in when changes are grouped and out when their leaf is hashed, so that `put` pays nothing for it.
     """
 
-    __slots__ = ("_groups", "shape")
+    __slots__ = ("_bits", "_groups", "shape")
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self._bits = shape.bits
         self._groups: list[dict[int, list[bytes]]] = [{} for _ in range(shape.leaves >> shape.bits)]
         """By their parent, so that the leaves that exist are found in order without a walk over all."""
 
     def keys(self, leaf: int) -> list[bytes]:
         """The keys of a leaf in ascending order."""
-        return self._groups[self._group_of(leaf)].get(leaf, [])
+        return self._groups[leaf >> self._bits].get(leaf, [])
 
     def add(self, leaf: int, key: bytes) -> None:
         """Note that *leaf* holds *key*."""
@@ -51,7 +52,7 @@ class Index:
         return []
 
     def _group_of(self, leaf: int) -> int:
-        return leaf >> self.shape.bits
+        return leaf >> self._bits
 
 
 class Changes(Generic[Value]):

@@ -160,8 +160,9 @@ class Table(Generic[Value]):
             return False
         if not self._held or self._held[-1].tree is not None:
             return True
-        for _ in range(min(effort, len(self._dirty))):
-            self._hash_leaf(self._dirty.pop())
+        start = max(len(self._dirty) - effort, 0)
+        self._hash_leaves(self._dirty[start:])
+        del self._dirty[start:]
         if not self._dirty:
             self._tree = self._held[-1].tree = self._tree.updated(self._hashed)
         return not self._dirty
@@ -235,18 +236,21 @@ class Table(Generic[Value]):
         while not self.hash_some(sys.maxsize):
             pass
 
-    def _hash_leaf(self, leaf: int) -> None:
-        """Hash a leaf of the newest checkpoint; its index forgets the keys that are gone."""
-        keys, since = self._index.keys(leaf), self._changes.before
-        values = list(map(self._values.get, keys))
-        if None in values:
-            keys = [key for key in keys if key in self._values or key in since]
-            self._index.replace(leaf, keys)
-            values = list(map(self._values.get, keys))
-        if since:
-            values = [since.get(key, value) for key, value in zip(keys, values, strict=True)]
-        contents = self._encoded(keys, values)
-        self._hashed[leaf] = leaf_digest(self._tree.prefix + self._shape.path_of(leaf), contents)
+    def _hash_leaves(self, leaves: list[int]) -> None:
+        """Hash leaves of the newest checkpoint; the index forgets the keys that are gone."""
+        keys_of, path_of, prefix = self._index.keys, self._shape.path_of, self._tree.prefix
+        present, since, hashed = self._values.get, self._changes.before, self._hashed
+        before = since.get
+        for leaf in leaves:
+            keys = keys_of(leaf)
+            values = list(map(present, keys))
+            if None in values:
+                keys = [key for key in keys if key in self._values or key in since]
+                self._index.replace(leaf, keys)
+                values = list(map(present, keys))
+            if since:
+                values = list(map(before, keys, values))
+            hashed[leaf] = leaf_digest(prefix + path_of(leaf), self._encoded(keys, values))
 
     def _encoded(self, keys: list[bytes], values: list[Value | None]) -> bytes:
         """The canonical contents of a leaf; a key whose value is None is absent."""
@@ -255,10 +259,7 @@ class Table(Generic[Value]):
             values = [value for value in values if value is not None]
         if not keys:
             return b""
-        contents: list[object] = [None] * (2 * len(keys))
-        contents[::2] = keys
-        contents[1::2] = values
-        return self._encode(contents)
+        return self._encode([part for entry in zip(keys, values, strict=True) for part in entry])
 
     def _old_leaf(self, leaf: int, position: int) -> bytes:
         """The contents that a leaf had at a held checkpoint: the present ones with all later changes undone."""

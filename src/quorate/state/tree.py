@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from hashlib import sha256
+from struct import Struct
 
 from quorate.errors import require
 from quorate.messages.tree import DIGEST_SIZE, EMPTY, Path, inner_digest
+
+_put_digest = Struct(f"{DIGEST_SIZE}s").pack_into
+"""Puts a digest into a node; a slice assignment would make a copy of it first."""
 
 
 class Shape:
@@ -80,7 +84,8 @@ class HashTree:
 
     def _updated_level(self, level: int, children: Mapping[int, bytes]) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """The nodes of a level once its children have new digests, and the new digests of those nodes."""
-        bits, fanout = self.shape.bits, self.shape.fanout
+        bits, fanout, put = self.shape.bits, self.shape.fanout, _put_digest
+        mask = fanout - 1
         by_parent: defaultdict[int, list[int]] = defaultdict(list)
         for child in children:
             by_parent[child >> bits].append(child)
@@ -89,8 +94,7 @@ class HashTree:
         for parent, changed in by_parent.items():
             node = bytearray(nodes.get(parent) or EMPTY * fanout)
             for child in changed:
-                start = (child & (fanout - 1)) * DIGEST_SIZE
-                node[start : start + DIGEST_SIZE] = children[child]
+                put(node, (child & mask) * DIGEST_SIZE, children[child])
             digests[parent] = inner_digest(self._full_path(level, parent), node_bytes := bytes(node))
             if digests[parent] == EMPTY:
                 nodes.pop(parent, None)
