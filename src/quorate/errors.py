@@ -9,6 +9,10 @@ class ConfigurationError(QuorateError):
     """A setting, a file or a folder is missing, malformed or contradicts another."""
 
 
+class StorageDamaged(QuorateError):
+    """A file of a replica's storage is torn, rotten, missing or not its own. Names the file and what is wrong."""
+
+
 class MalformedMessage(QuorateError):
     """Bytes that are not a message. The only error that decoding raises."""
 
