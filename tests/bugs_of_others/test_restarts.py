@@ -10,7 +10,7 @@ import pytest
 from bugs_of_others.staging import CAUGHT, Stage, weaken
 from core.group import KeptCounter, total_of
 from quorate.config import Settings
-from quorate.core import checkpoints, restart
+from quorate.core import checkpoints, execution, restart
 from quorate.core.effects import Effect, SendReply
 from quorate.core.ports import Context
 from quorate.core.replica import Replica
@@ -244,7 +244,8 @@ def test_scenario_12_checkpoints_in_quick_succession(monkeypatch: pytest.MonkeyP
 
 def test_scenario_12_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint that falls due takes the place of the one that is being hashed."""
-    weaken(monkeypatch, checkpoints.take, "finish_hashing(core)", "None")
+    weaken(monkeypatch, execution.execute_ready, "checkpoints.has_to_wait(core, sequence_number)", "False")
+    weaken(monkeypatch, checkpoints.take, "core.checkpoints.hashing is None", "True")
     with pytest.raises((*CAUGHT, AssertionError)):
         test_scenario_12_checkpoints_in_quick_succession(monkeypatch)
 

@@ -21,10 +21,12 @@ from quorate.messages.protocol import (
     Batch,
     Checkpoint,
     Commit,
+    FetchState,
     Message,
     NewView,
     Prepare,
     PrePrepare,
+    StatePieces,
     ViewChange,
 )
 from quorate.messages.records import (
@@ -36,6 +38,7 @@ from quorate.messages.records import (
     Record,
     ViewRecord,
 )
+from quorate.storage.memory import MemoryJournal
 
 SETTINGS = Settings(checkpoint_interval=4)
 SIGNED = Settings(checkpoint_interval=4, replica_authentication="signature")
@@ -301,12 +304,50 @@ def test_disk_3_a_replica_that_lost_its_votes_says_nothing() -> None:
     assert replica.report().status == "lost-votes"
 
 
-def test_disk_2_damaged_storage_is_not_begun_from() -> None:
-    """A synced state that does not have the digest that was vouched for stops the replica."""
+def test_disk_4_a_damaged_state_is_not_begun_from_but_fetched() -> None:
+    """A kept state that does not have the digest that was vouched for: nothing is executed on it or served from it; the
+    votes are whole, so the replica takes part, and gets what differs from the others."""
     group, _ = eventful_life(SETTINGS)
     group.kept[2] = {number: total + 1 for number, total in group.kept[2].items()}
-    with pytest.raises(InvariantViolation, match="the storage is damaged"):
-        group.restart(2)
+    core = group.restart(2).core
+    assert core.diverged_at == core.log.low_watermark == core.last_executed > 0
+    del group.sent[:]
+    group.receive(2, group.authenticators[3].seal(FetchState(core.last_executed, (), 3), (), 2))
+    assert not any(isinstance(message, StatePieces) for _, message in group.sent)
+
+    group.stopped.clear()
+    group.advance(3000)
+
+    assert group.core(2).diverged_at is None
+    assert [trace.event for trace in group.traces[2]].count("state-fetched") == 1
+    assert len({total_of(service) for service in group.services}) == 1
+    group.submit(group.request((b"add 1",), 1, 100))
+    group.advance(3000)
+    assert len({total_of(service) for service in group.services}) == 1
+
+
+def test_disk_4_a_whole_group_restarts_and_one_of_it_with_a_damaged_state() -> None:
+    """Nobody has anything in memory that could help, and nothing is said: the kept certificate tells what to fetch."""
+    group = Group(4, SETTINGS)
+    session = group.open_session()
+    for timestamp in range(1, 8):
+        group.submit(group.request((b"add 1",), session, timestamp), 0)
+    group.kept[1] = dict.fromkeys(group.kept[1], 0)
+
+    for number in range(4):
+        group.restart(number)
+    group.advance(3000)
+
+    assert [total_of(service) for service in group.services] == [7] * 4
+
+
+def test_disk_4_records_without_their_stable_checkpoint_are_not_begun_from() -> None:
+    """Records are checked by whoever keeps them; these cannot be what was written."""
+    group, _ = eventful_life(SETTINGS)
+    journal = MemoryJournal(group.records[2])
+    records = [record for record in journal.records() if not isinstance(record, CheckpointRecord)]
+    with pytest.raises(InvariantViolation, match="is not among the records"):
+        group.restart(2, records)
 
 
 def test_disk_2_a_whole_group_restarts() -> None:

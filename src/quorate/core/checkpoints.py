@@ -9,6 +9,7 @@ from quorate.core import admission
 from quorate.core.context import Core, Frozen, HeldCheckpoint
 from quorate.core.ports import Opened
 from quorate.core.tables import encode_snapshot
+from quorate.errors import require
 from quorate.messages.protocol import Checkpoint
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
@@ -42,7 +43,7 @@ def keep(core: Core, sequence_number: int, frozen: Frozen, service_digest: bytes
 
 def take(core: Core, sequence_number: int) -> None:
     """Every K sequence numbers: freeze the state (CP-1). Hashing it may go on while more is executed."""
-    finish_hashing(core)
+    require(core.checkpoints.hashing is None, "a checkpoint is taken when the one before is hashed")
     frozen = Frozen(core.tables.snapshot(), core.tables.digest())
     service_digest = core.service.checkpoint(sequence_number)
     core.checkpoints.hashing = (sequence_number, frozen)
@@ -50,18 +51,21 @@ def take(core: Core, sequence_number: int) -> None:
         vouch(core, service_digest)
 
 
-def hash_some(core: Core) -> None:
-    """Do a little of the hashing that is due."""
-    if core.checkpoints.hashing is not None:
-        service_digest = core.service.digest(core.checkpoints.hashing[0])
-        if service_digest is not None:
-            vouch(core, service_digest)
+def has_to_wait(core: Core, sequence_number: int) -> bool:
+    """Whether the batch that ends in the next checkpoint comes too early: the one before is still being hashed, or
+    written to a disk that is slow. What is decided waits, and input is looked at meanwhile."""
+    return core.checkpoints.hashing is not None and sequence_number % core.settings.checkpoint_interval == 0
 
 
-def finish_hashing(core: Core) -> None:
-    """Do all the hashing that is due: the next checkpoint cannot wait for it."""
-    while core.checkpoints.hashing is not None:
-        hash_some(core)
+def hash_some(core: Core) -> bool:
+    """Do a little of the hashing that is due; whether that was the last of it."""
+    if core.checkpoints.hashing is None:
+        return False
+    service_digest = core.service.digest(core.checkpoints.hashing[0])
+    if service_digest is None:
+        return False
+    vouch(core, service_digest)
+    return True
 
 
 def vouch(core: Core, service_digest: bytes) -> None:

@@ -26,6 +26,8 @@ def execute_ready(core: Core) -> None:
         if batch is None:
             core.missing.setdefault(slot.decided, 0)
             return
+        if checkpoints.has_to_wait(core, sequence_number):
+            return
         execute_batch(core, sequence_number, batch)
 
 

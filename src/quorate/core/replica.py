@@ -119,7 +119,8 @@ class Replica:
             self._conclude()
         # What follows may give the next call something to conclude.
         is_quiet = core.checkpoints.hashing is None and core.transfer is None and core.now < core.timers.status_due
-        checkpoints.hash_some(core)
+        if checkpoints.hash_some(core):
+            self._conclude()
         state_transfer.settle(core)
         retransmission.settle(core)
         timers.restate(core)

@@ -1,7 +1,8 @@
 """Rebuild a replica from its records: it never contradicts a vote of its earlier life (DISK-2).
 
 The service that is handed to the core must already be in the state of the stable checkpoint among the records (the
-storage that kept the records kept that state too), or in its initial state when there is none.
+storage that kept the records kept that state too), or in its initial state when there is none. If it is not, the state
+is fetched from the others before anything is executed (DISK-4); votes that are damaged cannot be fetched from anyone.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quorate.core import checkpoints, view_change
-from quorate.core.context import Core, Status
+from quorate.core.context import Core, HeldCheckpoint, Status
 from quorate.core.log import Phase, Slot, Vote, open_batch
 from quorate.core.new_view import Choice
-from quorate.core.tables import decode_snapshot
+from quorate.core.tables import TablesSnapshot, decode_snapshot
 from quorate.errors import InvariantViolation, require
 from quorate.messages.codec import decode, decode_envelope
-from quorate.messages.protocol import NewView, Prepare, PreparedClaim, PrePrepare, ViewChange
+from quorate.messages.protocol import Checkpoint, NewView, Prepare, PreparedClaim, PrePrepare, ViewChange
 from quorate.messages.records import (
     BatchRecord,
     CheckpointRecord,
@@ -47,18 +48,28 @@ def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:
         return
     assert isinstance(stable, StableRecord)
     sequence_number = stable.sequence_number
-    for record in kept.get(CheckpointRecord, ()):
-        assert isinstance(record, CheckpointRecord)
-        if record.sequence_number == sequence_number:
-            core.tables.restore(decode_snapshot(record.tables))
-    held = checkpoints.hold(core, sequence_number)
-    if held.digest != stable.digest:
-        raise InvariantViolation(
-            f"the stored state at sequence number {sequence_number} does not have the digest that was vouched for: "
-            "the storage is damaged"
-        )
+    record = next((one for one in kept.get(CheckpointRecord, ()) if one.key() == ("checkpoint", sequence_number)), None)
+    if not isinstance(record, CheckpointRecord) or record.digest != stable.digest:
+        raise InvariantViolation(f"the stable checkpoint {sequence_number} is not among the records: they are damaged")
+    tables = decode_snapshot(record.tables)
+    core.tables.restore(tables)
     core.checkpoints.stable_certificate = stable.certificate
     core.last_executed = core.log.low_watermark = sequence_number
+    if checkpoints.hold(core, sequence_number).digest != stable.digest:
+        distrust_state(core, record, tables)
+
+
+def distrust_state(core: Core, record: CheckpointRecord, tables: TablesSnapshot) -> None:
+    """The votes are whole, the service's state is not the one that was vouched for: nothing is executed or served from
+    it, and what differs is fetched from the others. Those who made it stable are known."""
+    require(checkpoints.checkpoint_digest(record.service_digest, tables.digest()) == record.digest, "records agree")
+    core.checkpoints.held[record.sequence_number] = HeldCheckpoint(record.digest, record.service_digest, tables)
+    core.diverged_at = record.sequence_number
+    core.note("state-damaged", sequence_number=record.sequence_number)
+    for frame in core.checkpoints.stable_certificate:
+        message = decode(decode_envelope(frame).payload)
+        assert isinstance(message, Checkpoint)
+        core.checkpoints.recent.setdefault(message.replica, {})[message.sequence_number] = (message, frame)
 
 
 def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:

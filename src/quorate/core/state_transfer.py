@@ -91,7 +91,7 @@ def begin(core: Core) -> Transfer | None:
     if core.transfer is None and not is_needed(core):
         return None
     target = believed_checkpoint(core)
-    if target is None:
+    if target is None or core.checkpoints.hashing is not None:
         return core.transfer
     if core.transfer is not None and core.transfer.sequence_number >= target[0]:
         core.transfer.restarts_at = core.now + PIN_INTERVALS * core.status_interval
@@ -100,7 +100,6 @@ def begin(core: Core) -> Transfer | None:
     if core.transfer is not None:
         base = core.transfer.base
     else:
-        checkpoints.finish_hashing(core)
         core.service.checkpoint(base)
         core.note("state-transfer", sequence_number=target[0], last_executed=base)
     core.transfer = Transfer(target[0], target[1], base)
@@ -161,7 +160,8 @@ def on_fetch_state(core: Core, opened: Opened) -> None:
     message = opened.message
     assert isinstance(message, FetchState)
     held = core.checkpoints.held.get(message.sequence_number)
-    if held is None or message.replica == core.replica_id:
+    is_damaged = core.diverged_at == message.sequence_number
+    if held is None or is_damaged or message.replica == core.replica_id:
         admission.refuse(core, message, admission.NOT_HELD)
         return
     if not answers.may_answer(core, message.replica):
