@@ -39,8 +39,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """The results of one request; what is beyond it is not returned (the operations are executed all the same)."""
     waiting_requests_max: Annotated[int, Meta(ge=16)] = 8192
     sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
-    durability: Literal["memory"] = "memory"
-    """Where votes are kept. In memory a restarted replica has lost its votes and stays silent."""
+    durability: Literal["sync", "async", "memory"] = "memory"
+    """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
+    may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and stays silent."""
 
     @property
     def window(self) -> int:

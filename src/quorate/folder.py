@@ -48,7 +48,7 @@ SETTING_COMMENTS: Final = {
     "reply_bytes_max": "bytes of the results of one request; what is beyond it is not returned",
     "waiting_requests_max": "requests that wait at a replica; more are refused",
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
-    "durability": '"memory": a replica that restarts has lost its votes and stays silent',
+    "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
 }
 """What `cluster.toml` says beside each setting."""
 

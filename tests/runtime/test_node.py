@@ -271,3 +271,31 @@ def test_a_broken_rule_reaches_the_loop_and_nothing_leaves(links: Any) -> None:
         assert bench.core.turns == []
 
     run(play)
+
+
+def test_while_nothing_can_be_kept_it_answers_questions_and_takes_no_turn(links: Any) -> None:
+    """A full disk: whoever asks hears about it; the rest of what comes is lost, as on a line that fails."""
+
+    class Full(Driver):
+        trouble = "votes.log cannot be written: No space left on device"
+
+    async def play() -> None:
+        bench = Bench()
+        driver = Full(MemoryJournal(), bench.roster, lambda trace: None)
+        bench.node._driver = driver
+        driver.when_free = bench.node._schedule
+        peer, client = links.replica(1), links.client()
+        bench.node.start()
+        bench.node.frames_received(peer, [b"\x01"])
+        bench.node.frames_received(client, [b"inspect"])
+        await asyncio.sleep(0.01)
+        assert (bench.inspected, bench.core.turns) == ([client], [])
+
+        Full.trouble = None  # type: ignore[assignment]
+        driver.when_free()
+        bench.node.frames_received(peer, [b"\x02"])
+        await bench.turn()
+        assert [received for _, _, received in bench.core.turns] == [[2]]
+        bench.node.stop()
+
+    asyncio.run(play())

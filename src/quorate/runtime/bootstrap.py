@@ -17,17 +17,15 @@ from quorate.core.replica import Replica
 from quorate.errors import QuorateError
 from quorate.folder import ReplicaFolder
 from quorate.net.links import Dialer, Identity, LinkHandler, Listener, listen
-from quorate.runtime.driver import Driver
+from quorate.runtime.durability import find
 from quorate.runtime.inspection import Inspector, Parts
-from quorate.runtime.lifetime import has_started, hold_folder, mark_started
+from quorate.runtime.lifetime import hold_folder, mark_started
 from quorate.runtime.node import Core, Node
 from quorate.runtime.ports import Clock, SystemClock
 from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.runtime.watched import WatchedService
-from quorate.services.loading import load_service
-from quorate.storage.memory import MemoryJournal
 
 _FILES: Final = 65_536
 """Open files that a replica asks the system for; each link is one."""
@@ -65,24 +63,25 @@ class Assembly:
         clock = fittings.clock
         configuration = folder.configuration
         self.folder: Final = folder
-        self.lost_votes: Final = has_started(folder.path, configuration.incarnation)
-        """A replica whose storage is memory and that ran before in this incarnation does not know what it voted."""
+        found = find(folder)
+        self.found: Final = found
         self.authenticator: Final = ReplicaAuthenticator(folder.replica_id, folder.key_pair, configuration)
-        journal = MemoryJournal()
         self.telemetry: Final = Telemetry(folder.replica_id, clock.now, lambda: _standing(self.replica))
         replica = self.replica = Replica(
             folder.replica_id,
             configuration,
-            WatchedService(load_service(configuration.service, configuration.settings), self.telemetry),
+            WatchedService(found.service, self.telemetry),
             self.authenticator,
-            journal.records(),
-            self.lost_votes,
+            found.records,
+            found.votes_lost is not None,
             tracing=fittings.tracing,
         )
         roster = Roster()
         refusals = Refusals(self.telemetry.refused)
-        driver = Driver(journal, roster, self.telemetry.trace)
-        self.inspector: Final = Inspector(Parts(folder, replica, self.authenticator, roster, refusals, driver, clock))
+        driver = found.driver(roster, self.telemetry.trace)
+        self.inspector: Final = Inspector(
+            Parts(folder, replica, self.authenticator, roster, refusals, driver, clock, found.votes_lost)
+        )
         self.node: Final = Node(
             fittings.core_of(self),
             driver,
@@ -123,6 +122,8 @@ async def _work(assembly: Assembly, end: asyncio.Future[None]) -> None:
     finally:
         assembly.node.stop()
         await _disconnect(listener, dialers)
+        if assembly.found.keeper is not None:
+            await asyncio.to_thread(assembly.found.keeper.close)
 
 
 @contextmanager
@@ -188,12 +189,15 @@ def _announce(assembly: Assembly) -> None:
     member = assembly.folder.configuration.replicas[assembly.folder.replica_id]
     fields = {"address": f"{member.host}:{member.port}", "pid": os.getpid()}
     assembly.telemetry.say(logging.INFO, "started", fields)
-    if assembly.lost_votes:
+    if assembly.found.damage is not None and assembly.replica.report().needs_state:
+        remedy = "what differs is fetched from the other replicas; see to the disk"
+        assembly.telemetry.say(logging.WARNING, "state-damaged", {"damage": assembly.found.damage, "remedy": remedy})
+    if assembly.found.votes_lost is not None:
         remedy = (
             "it stays silent; when all replicas were stopped, start the cluster anew, empty: `quorate init --renew` "
             "with the folder of the whole cluster, or `quorate up`"
         )
-        assembly.telemetry.say(logging.WARNING, "votes-lost", {"remedy": remedy})
+        assembly.telemetry.say(logging.WARNING, "votes-lost", {"why": assembly.found.votes_lost, "remedy": remedy})
 
 
 def _allow_many_files() -> None:

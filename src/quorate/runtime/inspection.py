@@ -14,7 +14,7 @@ from quorate.folder import ReplicaFolder
 from quorate.messages.protocol import Inspect, Inspection
 from quorate.net.handshake import Refusal
 from quorate.net.links import Dialer
-from quorate.runtime.driver import Driver
+from quorate.runtime.driver import Outlet
 from quorate.runtime.ports import Clock, Link
 from quorate.runtime.reception import Refusals
 from quorate.runtime.roster import Roster
@@ -35,8 +35,10 @@ class Parts(NamedTuple):
     authenticator: ReplicaAuthenticator
     roster: Roster
     refusals: Refusals
-    driver: Driver
+    driver: Outlet
     clock: Clock
+    votes_lost: str | None
+    """Why it does not know what it voted."""
 
 
 class Inspector:
@@ -66,7 +68,7 @@ class Inspector:
 
     def report(self) -> dict[str, object]:
         """How this replica is, as a JSON object."""
-        folder, replica, _, roster, refusals, driver, clock = self._parts
+        folder, replica, _, roster, refusals, driver, clock, votes_lost = self._parts
         own = folder.replica_id
         member = folder.configuration.replicas[own]
         others = [other for other in range(folder.configuration.replica_count) if other != own]
@@ -79,6 +81,8 @@ class Inspector:
             "links": {str(other): self._link_state(other) for other in others},
             "client_links": roster.client_link_count(),
             "dropped_frames": driver.dropped_frames,
+            "storage_trouble": driver.trouble,
+            "votes_lost": votes_lost,
             "refused": refusals.rows() + self._refused_handshakes(),
         }
 

@@ -12,7 +12,7 @@ from quorate.core.effects import Effect
 from quorate.core.ports import Opened
 from quorate.messages.protocol import Inspect
 from quorate.net.links import FRAME_TOO_LARGE
-from quorate.runtime.driver import Driver
+from quorate.runtime.driver import Outlet
 from quorate.runtime.inbox import Inbox
 from quorate.runtime.ports import AwakeClock, Clock, Link
 from quorate.runtime.reception import Reception
@@ -74,7 +74,7 @@ class Node:
     def __init__(
         self,
         core: Core,
-        driver: Driver,
+        driver: Outlet,
         roster: Roster,
         reception: Reception,
         inspect: Callable[[Link, Inspect], None],
@@ -93,6 +93,7 @@ class Node:
         self._deadline: int | None = None
         self._turn_handle: asyncio.Handle | None = None
         self._is_running = False
+        driver.when_free = self._schedule
 
     def start(self) -> None:
         """Begin: what came in while the replica was not ready is looked at now."""
@@ -137,7 +138,10 @@ class Node:
     def _turn(self) -> None:
         self._turn_handle = None
         try:
-            self._take_turn()
+            if self._driver.trouble is not None:
+                self._answer_questions()
+            elif not self._driver.is_behind:
+                self._take_turn()
         except BaseException:
             self.stop()  # nothing may be concluded from a state in which a rule is broken
             raise
@@ -157,5 +161,15 @@ class Node:
         self._driver.perform(self._core.settle(now, wall))
         self._deadline = self._core.next_deadline()
         self._alarm.set(self._deadline)
+        if self._inbox:
+            self._schedule()
+
+    def _answer_questions(self) -> None:
+        """Nothing can be kept: as good as cut off, the replica still tells whoever asks how it is. The rest is dropped,
+        as on a line that fails; when the trouble is over, the next turn is taken."""
+        for link, frame in self._inbox.take(TURN_FRAMES_MAX):
+            opened = self._reception.open(link, frame)
+            if opened is not None and isinstance(opened.message, Inspect):
+                self._inspect(link, opened.message)
         if self._inbox:
             self._schedule()

@@ -1,0 +1,108 @@
+"""Where a replica keeps its votes and its state, and what it finds there when it starts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from quorate.core.effects import Trace
+from quorate.core.ports import Service
+from quorate.errors import ConfigurationError, StorageDamaged
+from quorate.folder import ReplicaFolder
+from quorate.messages.records import Record, StableRecord
+from quorate.runtime.driver import Driver, Outlet, PatientDriver
+from quorate.runtime.keeper import Keeper
+from quorate.runtime.kept_service import KeptService
+from quorate.runtime.lifetime import has_started
+from quorate.runtime.roster import Roster
+from quorate.services.loading import load_service
+from quorate.storage.log_file import Owner, sync_folder
+from quorate.storage.memory import MemoryJournal
+from quorate.storage.state import StateLog
+from quorate.storage.votes import FileJournal
+
+STORAGE_FOLDER: Final = "storage"
+
+
+class Found(NamedTuple):
+    """What a replica begins from."""
+
+    service: Service
+    records: list[Record]
+    votes_lost: str | None
+    """Why it does not know what it voted, if it does not."""
+    damage: str | None
+    """The file of its state that is damaged, and how."""
+    keeper: Keeper | None
+    """None where nothing is kept."""
+
+    def driver(self, roster: Roster, trace: Callable[[Trace], None]) -> Outlet:
+        """Who does what the rules want done."""
+        journal = MemoryJournal()
+        return Driver(journal, roster, trace) if self.keeper is None else PatientDriver(self.keeper, roster, trace)
+
+
+def storage_of(folder: ReplicaFolder) -> Path:
+    """Where a replica keeps what belongs to the present incarnation. Another one has another place: histories are
+    never mixed."""
+    return folder.path / STORAGE_FOLDER / folder.configuration.incarnation
+
+
+def find(folder: ReplicaFolder) -> Found:
+    """Read what an earlier life of the replica left, and make ready to go on. Raises ConfigurationError."""
+    configuration = folder.configuration
+    service = load_service(configuration.service, configuration.settings)
+    was_started = has_started(folder.path, configuration.incarnation)
+    if configuration.settings.durability == "memory":
+        lost = "it was started before in this incarnation and its votes were in memory" if was_started else None
+        return Found(service, [], lost, None, None)
+    place = storage_of(folder)
+    owner = Owner(
+        bytes.fromhex(configuration.cluster_id), bytes.fromhex(configuration.incarnation), folder.key_pair.public_key
+    )
+    is_synced = configuration.settings.durability == "sync"
+    journal = FileJournal(place, owner, is_synced)
+    try:
+        journal.load()
+    except FileNotFoundError:
+        if was_started:
+            return Found(service, [], f"{journal.path}: is missing", None, None)
+        _make(place, journal)
+    except StorageDamaged as error:
+        return Found(service, [], str(error), None, None)
+    states = StateLog(place, owner)
+    keeper = Keeper(journal, states, is_synced)
+    kept = KeptService(service, keeper.keep_state)
+    records = journal.records()
+    stable = next((record.sequence_number for record in records if isinstance(record, StableRecord)), 0)
+    loaded = states.load(stable)
+    if stable:
+        kept.begin(stable, loaded.leaves)
+    return Found(kept, records, None, loaded.damage, keeper)
+
+
+def forget_storage(folder: Path) -> None:
+    """Remove what a replica kept, of all histories: the cluster starts anew, empty."""
+    try:
+        shutil.rmtree(folder / STORAGE_FOLDER)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder / STORAGE_FOLDER} cannot be removed: {error.strerror}; remove it yourself"
+        ) from error
+
+
+def _make(place: Path, journal: FileJournal) -> None:
+    """An empty journal, on disk before the first vote."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in (place.parent, place.parent.parent):
+            sync_folder(parent)
+        journal.rewrite()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{journal.path} cannot be written: {error.strerror}; a replica writes to its folder"
+        ) from error
