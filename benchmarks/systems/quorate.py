@@ -1,4 +1,4 @@
-"""Quorate: four replicas, storage in memory, and its Redis gateway, all through the public command line."""
+"""Quorate: four replicas, storage in memory or on disk, and its Redis gateway, all through the public command line."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Quorate:
     name: str
     title: str
     request_authentication: str
+    durability: str = "memory"
     replicas: int = 4
     loads: tuple[Load, ...] = (Load.CLIENT, Load.REDIS_BENCHMARK)
     settings: tuple[Setting, ...] = (AS_IT_IS,)
@@ -39,7 +40,7 @@ class Quorate:
         port_base = free_ports(self.replicas)
         _command(
             *("init", str(folder), "--replicas", str(self.replicas), "--port-base", str(port_base)),
-            *("--request-authentication", self.request_authentication),
+            *("--request-authentication", self.request_authentication, "--durability", self.durability),
         )
         for replica_id in range(self.replicas):
             name = f"replica-{replica_id}"
@@ -102,4 +103,5 @@ def _command(*arguments: str, may_be: tuple[int, ...] = (0,)) -> bytes:
 
 
 QUORATE = Quorate("quorate", "Quorate, 4 replicas", "signature")
+QUORATE_SYNC = Quorate("quorate-sync", "Quorate, 4 replicas, on disk", "signature", "sync")
 QUORATE_MACS = Quorate("quorate-macs", "Quorate, 4 replicas, requests with MACs", "mac")

@@ -23,7 +23,7 @@ def test_names_of_workloads_differ():
 
 
 def test_every_system_is_compared_with():
-    assert [system.name for system in OURS] == ["quorate", "quorate-macs"]
+    assert [system.name for system in OURS] == ["quorate", "quorate-sync", "quorate-macs"]
     assert {system.name for system in PEERS} == {"unreplicated", "redis", "pysyncobj", "pysyncobj-installed", "etcd"}
     assert set(SYSTEMS) == {system.name for system in (*OURS, *PEERS)}
 
@@ -40,7 +40,7 @@ def test_the_steps_are_all_repetitions_and_the_trials_of_settings(effort):
     by_client, all_loads = 4, 6
     trials = by_client * len(SYSTEMS["pysyncobj"].settings)
 
-    assert plan.steps == effort.repetitions * (4 * by_client + 3 * all_loads) + trials
+    assert plan.steps == effort.repetitions * (4 * by_client + 4 * all_loads) + trials
 
 
 def test_without_names_everything_is_chosen():

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import redis
 
+from end_to_end.calling import Caller
 from quorate.cli.addresses import LOOPBACK, free_ports
 
 START_SECONDS = 40.0
@@ -122,10 +123,7 @@ class RunningCluster:
 
     def status(self) -> dict[str, Any]:
         """What `quorate status --json` prints, whatever it thinks of it."""
-        completed = run_quorate("status", str(self.directory), "--json")
-        assert completed.returncode in (0, 1), completed.stderr
-        report: dict[str, Any] = json.loads(completed.stdout)
-        return report
+        return Helpers.status(self.directory)
 
     def end(self, number: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Signal it and wait for its end: the exit code."""
@@ -193,6 +191,20 @@ class Helpers:
     is_alive = staticmethod(is_alive)
     quorate = staticmethod(run_quorate)
 
+    @staticmethod
+    def kill(pid: int) -> None:
+        """End a process at once, if it still runs."""
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+    @staticmethod
+    def status(directory: Path) -> dict[str, Any]:
+        """What `quorate status --json` prints."""
+        completed = run_quorate("status", str(directory), "--json")
+        assert completed.returncode in (0, 1), completed.stderr
+        report: dict[str, Any] = json.loads(completed.stdout)
+        return report
+
     def __init__(self) -> None:
         self.background: list[subprocess.Popen[bytes]] = []
 
@@ -216,3 +228,12 @@ def helpers() -> Iterator[Helpers]:
     for process in helpers.background:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def callers() -> Iterator[list[Caller]]:
+    """Client processes that end with the test."""
+    started: list[Caller] = []
+    yield started
+    for caller in started:
+        caller.destroy()

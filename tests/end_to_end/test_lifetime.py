@@ -42,8 +42,8 @@ def test_it_stops_while_it_starts(start_cluster: Any, helpers: Any) -> None:
     helpers.eventually(lambda: not any(map(helpers.is_alive, cluster.all_pids())), "the end of all children")
 
 
-def test_a_second_start_is_empty_and_says_so(start_cluster: Any, helpers: Any) -> None:
-    first = start_cluster().wait_until_up()
+def test_a_second_start_of_a_cluster_in_memory_is_empty_and_says_so(start_cluster: Any, helpers: Any) -> None:
+    first = start_cluster("--durability", "memory").wait_until_up()
     with first.redis() as client:
         client.set("greeting", "hello")
     before = load_cluster(first.directory).configuration.incarnation
@@ -58,7 +58,7 @@ def test_a_second_start_is_empty_and_says_so(start_cluster: Any, helpers: Any) -
 
 
 def test_a_replica_that_restarts_alone_stays_silent_and_counts_as_failed(start_cluster: Any, helpers: Any) -> None:
-    cluster = start_cluster(with_redis=False).wait_until_up()
+    cluster = start_cluster("--durability", "memory", with_redis=False).wait_until_up()
     cluster.kill_replica(3)
     exited = r"replica 3 exited \(killed by SIGKILL\); 3 of 4 run; the cluster tolerates 0 more"
     assert cluster.line(exited)
@@ -71,7 +71,8 @@ def test_a_replica_that_restarts_alone_stays_silent_and_counts_as_failed(start_c
     assert (report["healthy"], report["faults_left"]) == (False, 0)
     table = helpers.quorate("status", str(cluster.directory))
     assert table.returncode == 1
-    assert "replica 3 was started before in this incarnation" in table.stdout
+    lost = "it was started before in this incarnation and its votes were in memory"
+    assert f"replica 3 has lost its votes: {lost}; it stays silent" in table.stdout
     alone.terminate()
     assert alone.wait(10) == 0
 
@@ -80,7 +81,7 @@ def test_a_cluster_that_was_started_by_its_replicas_is_renewed_where_its_folder_
     start_cluster: Any, helpers: Any
 ) -> None:
     """As on several machines: nobody starts it as a whole, and a second start is not empty by itself."""
-    cluster = start_cluster("--service", "counter", with_redis=False).wait_until_up()
+    cluster = start_cluster("--service", "counter", "--durability", "memory", with_redis=False).wait_until_up()
     cluster.end()
     folders = [str(cluster.directory / f"replica-{replica_id}") for replica_id in range(4)]
     client = str(cluster.directory / "client")

@@ -37,6 +37,8 @@ _FROM_ANSWER: Final = (
     "links",
     "incidents",
     "refused",
+    "storage_trouble",
+    "votes_lost",
 )
 
 
@@ -74,12 +76,14 @@ def _replica(configuration: ClusterConfiguration, replica_id: int, answer: Answe
 
 def is_healthy(replica: Mapping[str, object]) -> bool:
     """Whether a replica answers, takes part and lacks nothing."""
-    return replica["status"] == NORMAL and not replica["needs_state"]
+    return replica["status"] == NORMAL and not replica["needs_state"] and replica["storage_trouble"] is None
 
 
 def _has_failed(replica: Mapping[str, object]) -> bool:
     """Whether it counts as one of the f: a replica that is changing its view does not."""
-    return replica["status"] not in (NORMAL, CHANGING_VIEW) or bool(replica["needs_state"])
+    return replica["status"] not in (NORMAL, CHANGING_VIEW) or bool(
+        replica["needs_state"] or replica["storage_trouble"]
+    )
 
 
 def _view_of_cluster(quorums: Quorums, replicas: Sequence[Mapping[str, object]]) -> int | None:

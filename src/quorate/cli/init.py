@@ -52,6 +52,13 @@ from quorate.services.loading import load_service
     show_default=True,
     help="How replicas prove themselves in the normal case.",
 )
+@click.option(
+    "--durability",
+    type=click.Choice(["sync", "async", "memory"]),
+    default="sync",
+    show_default=True,
+    help="Where votes and state are kept: on disk before they count, on disk soon after, or in memory.",
+)
 @click.option("--renew", is_flag=True, help="DIRECTORY is a stopped cluster's: start it anew, empty.")
 @click.pass_context
 def init(
@@ -63,6 +70,7 @@ def init(
     service: str,
     request_authentication: Literal["signature", "mac"],
     replica_authentication: Literal["mac", "signature"],
+    durability: Literal["sync", "async", "memory"],
     renew: bool,
 ) -> None:
     """Make DIRECTORY with a folder for each replica and one for a client.
@@ -70,8 +78,9 @@ def init(
     Copy replica-0 to the machine of replica 0, and so on, and the client's folder to where the clients run. Each
     holds its owner's private key, everyone's public keys and addresses, and the settings.
 
-    A cluster keeps its state in memory: once all replicas were stopped, it can only be started anew, empty. --renew
-    prepares that: it writes a new incarnation into every folder of DIRECTORY, keeps all else, and says what to copy.
+    With --durability memory a cluster whose replicas were all stopped can only be started anew, empty. --renew
+    prepares that, for any cluster: it writes a new incarnation into every folder of DIRECTORY, removes what its
+    replicas had kept on disk, leaves all else as it is, and says what to copy.
 
     \b
     Example:  quorate init shop --replicas 4 --host 10.0.0.1 --host 10.0.0.2 --host 10.0.0.3 --host 10.0.0.4
@@ -84,7 +93,11 @@ def init(
         renew_cluster(directory)
         return
     load_service(service)
-    settings = Settings(request_authentication=request_authentication, replica_authentication=replica_authentication)
+    settings = Settings(
+        request_authentication=request_authentication,
+        replica_authentication=replica_authentication,
+        durability=durability,
+    )
     cluster = create_cluster(directory, addresses_of(replicas, hosts, port_base), service, settings)
     say(f"{directory}: {describe_group(replicas)}")
     _explain(cluster)

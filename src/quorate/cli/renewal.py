@@ -8,6 +8,7 @@ from typing import Final
 
 from quorate.cli.output import say
 from quorate.folder import CLUSTER_FILE, ClusterFolder, load_cluster, renew_incarnation
+from quorate.runtime.durability import forget_storage
 from quorate.runtime.lifetime import forget_start, hold_folder
 
 REMEDY: Final = (
@@ -21,6 +22,7 @@ def start_new_history(cluster: ClusterFolder) -> ClusterFolder:
     renewed = renew_incarnation(cluster)
     for folder in cluster.replicas():
         forget_start(folder)
+        forget_storage(folder)
     return renewed
 
 

@@ -36,8 +36,8 @@ DEFECT = 3
 def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     """Run the replica of FOLDER until SIGTERM or Ctrl-C.
 
-    With storage in memory its votes end with it: started again in the same incarnation of the cluster, it stays
-    silent, so that it contradicts nothing that it said before.
+    Started again, it goes on from what it kept in FOLDER/storage. If that is gone or damaged, or the cluster's
+    durability is memory, it does not know what it voted: it stays silent, so that it contradicts nothing.
 
     \b
     Example:  quorate replica quorate-data/replica-0 --log-format json

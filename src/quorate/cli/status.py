@@ -155,9 +155,9 @@ def _remarks(replica: Mapping[str, Any]) -> list[str]:
     if replica["status"] == UNREACHABLE:
         remarks.append(f"is unreachable: {replica['reason']}")
     if replica["status"] == LOST_VOTES:
-        remarks.append(
-            "was started before in this incarnation and its votes were in memory: it stays silent and counts as failed"
-        )
+        remarks.append(f"has lost its votes: {replica['votes_lost']}; it stays silent and counts as failed")
+    if replica["storage_trouble"] is not None:
+        remarks.append(f"does not vote: {replica['storage_trouble']}; once that is mended, it goes on by itself")
     if replica["needs_state"]:
         remarks.append("is too far behind to catch up by messages: it needs a checkpoint from the others")
     remarks.extend(

@@ -7,7 +7,7 @@ import shlex
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from quorate.cli.health import NORMAL, Answer, NoAnswer, assess, entered_view
+from quorate.cli.health import LOST_VOTES, NORMAL, Answer, NoAnswer, assess, entered_view
 from quorate.cli.operations import REDIS
 from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
@@ -115,8 +115,7 @@ class Supervisor:
                 answer = answers[replica_id]
                 if not isinstance(answer, NoAnswer) and self._is_up(replica_id, answer):
                     waiting.discard(replica_id)
-                    role = "primary" if answer["is_primary"] else "backup"
-                    say(f"replica {replica_id} is up: {role}, {answer['address']}, pid {answer['pid']}")
+                    say(f"replica {replica_id} is up: {_role(answer)}, {answer['address']}, pid {answer['pid']}")
             if waiting:
                 await asyncio.sleep(_POLL_SECONDS)
 
@@ -124,7 +123,7 @@ class Supervisor:
         links = answer.get("links")
         return (
             answer.get("pid") == self._pid(replica_id)
-            and answer.get("status") == NORMAL
+            and answer.get("status") in (NORMAL, LOST_VOTES)
             and isinstance(links, dict)
             and all(state == CONNECTED for state in links.values())
         )
@@ -205,6 +204,12 @@ class Supervisor:
 
     def _gateway_command(self) -> str:
         return f"{own_name()} gateway redis {self._cluster.client()} --listen {self._gateway}"
+
+
+def _role(answer: Answer) -> str:
+    if answer.get("status") == LOST_VOTES:
+        return f"silent, for it has lost its votes ({answer.get('votes_lost')})"
+    return "primary" if answer.get("is_primary") else "backup"
 
 
 async def _accepts(gateway: Gateway) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import click
 import uvloop
@@ -34,6 +34,8 @@ from quorate.services.loading import load_service
 
 DEFAULT_REPLICAS: Final = 4
 DEFAULT_SERVICE: Final = "redis"
+DEFAULT_DURABILITY: Final = "sync"
+Durability = Literal["sync", "async", "memory"]
 
 
 class Wanted(NamedTuple):
@@ -41,6 +43,7 @@ class Wanted(NamedTuple):
 
     replicas: int | None
     service: str | None
+    durability: Durability | None
     lab: bool
 
 
@@ -64,6 +67,11 @@ class Wanted(NamedTuple):
 @click.option(
     "--service", help=f"redis, counter, or module:Class, when the folder is made.  [default: {DEFAULT_SERVICE}]"
 )
+@click.option(
+    "--durability",
+    type=click.Choice(["sync", "async", "memory"]),
+    help=f"Where votes and state are kept, when the folder is made.  [default: {DEFAULT_DURABILITY}]",
+)
 @click.option("--lab", is_flag=True, help="A laboratory: `quorate attack` can turn its replicas into traitors.")
 @click.option(
     "--log-level",
@@ -79,6 +87,7 @@ def up(
     no_redis: bool,
     fresh: bool,
     service: str | None,
+    durability: Durability | None,
     lab: bool,
     log_level: str,
 ) -> None:
@@ -92,10 +101,12 @@ def up(
     Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the cluster did not come up, or all replicas ended; 2 an option
     or the folder is wrong, or a port is taken.
     """
-    found = _find_cluster(directory, Wanted(replicas, service, lab))
+    found = _find_cluster(directory, Wanted(replicas, service, durability, lab))
     replicated = (service or DEFAULT_SERVICE) if found is None else found.configuration.service
     gateway = None if no_redis or replicated != "redis" else _gateway(redis)
-    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated, lab)
+    kept = durability or ("memory" if lab else DEFAULT_DURABILITY)  # what a traitor keeps is nothing to begin from
+    settings = Settings(durability=kept)
+    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated, settings, lab)
     with hold_folder(directory):
         cluster = _prepare(cluster, fresh)
         sys.exit(uvloop.run(_run(cluster, gateway, log_level, lab)))
@@ -124,10 +135,10 @@ def _load_service_of(cluster: ClusterFolder) -> None:
         raise ConfigurationError(f"{cluster.client() / CLUSTER_FILE}: {error}") from error
 
 
-def _make_cluster(directory: Path, replicas: int, service: str, lab: bool) -> ClusterFolder:
+def _make_cluster(directory: Path, replicas: int, service: str, settings: Settings, lab: bool) -> ClusterFolder:
     """A new cluster, on free ports of this machine."""
     load_service(service)
-    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, Settings())
+    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, settings)
     say(f"made {directory}: keys and addresses of {replicas} replicas and a client")
     if not quorums_of(replicas).faults:
         say(f"it has {describe_group(replicas)}")
@@ -144,6 +155,11 @@ def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wante
         raise ConfigurationError(
             f"{directory} holds a cluster that replicates {configuration.service}, not {wanted.service}: "
             "leave out --service, or choose another --dir"
+        )
+    if wanted.durability not in (None, configuration.settings.durability):
+        raise ConfigurationError(
+            f"{directory} holds a cluster of durability {configuration.settings.durability}, not {wanted.durability}: "
+            "leave out --durability, or choose another --dir"
         )
     if wanted.lab and not is_laboratory(directory):
         raise ConfigurationError(
@@ -180,17 +196,21 @@ def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
             )
     if fresh:
         say(f"starting {cluster.path} empty: --fresh asks for it")
-    elif any(_is_of_the_past(cluster, folder) for folder in cluster.replicas()):
+    elif any(load_replica(folder).configuration != cluster.configuration for folder in cluster.replicas()):
+        say(f"starting {cluster.path} empty: that was begun before, and not ended")
+    elif _was_in_memory(cluster):
         say(f"starting {cluster.path} empty: its state was in memory and ended with its processes")
     else:
         return cluster
     return start_new_history(cluster)
 
 
-def _is_of_the_past(cluster: ClusterFolder, folder: Path) -> bool:
-    """Whether a replica was started in this incarnation, or is of another one than the rest."""
-    configuration = load_replica(folder).configuration
-    return configuration != cluster.configuration or has_started(folder, configuration.incarnation)
+def _was_in_memory(cluster: ClusterFolder) -> bool:
+    """Whether it ran, and kept nothing."""
+    configuration = cluster.configuration
+    return configuration.settings.durability == "memory" and any(
+        has_started(folder, configuration.incarnation) for folder in cluster.replicas()
+    )
 
 
 async def _run(cluster: ClusterFolder, gateway: Gateway | None, log_level: str, lab: bool) -> int:
