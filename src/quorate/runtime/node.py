@@ -92,17 +92,18 @@ class Node:
         self._alarm = Alarm(self._schedule, self._clock)
         self._deadline: int | None = None
         self._turn_handle: asyncio.Handle | None = None
-        self._is_running = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop that it runs in, kept: to ask for it costs a system call, and a turn begins for every read."""
         driver.when_free = self._schedule
 
     def start(self) -> None:
         """Begin: what came in while the replica was not ready is looked at now."""
-        self._is_running = True
+        self._loop = asyncio.get_running_loop()
         self._schedule()
 
     def stop(self) -> None:
         """No more turns."""
-        self._is_running = False
+        self._loop = None
         self._alarm.stop()
         if self._turn_handle is not None:
             self._turn_handle.cancel()
@@ -132,8 +133,8 @@ class Node:
     # -------------------------------------------------------------------------------------------- the turn
 
     def _schedule(self) -> None:
-        if self._is_running and self._turn_handle is None:
-            self._turn_handle = asyncio.get_running_loop().call_soon(self._turn)
+        if self._loop is not None and self._turn_handle is None:
+            self._turn_handle = self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         self._turn_handle = None
