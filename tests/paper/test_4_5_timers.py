@@ -12,7 +12,6 @@ from quorate.core.log import open_batch
 from quorate.messages.codec import encode_batch
 from quorate.messages.protocol import (
     Batch,
-    Batches,
     Commit,
     Decided,
     NewView,
@@ -220,8 +219,8 @@ def test_a_late_proposal_of_an_executed_number_starts_no_timer(is_known: bool) -
     for digest_holder in (1, 2):
         assert group.core(digest_holder).last_executed == 2
         group.say(digest_holder, Decided(group_entries(2, proposal.digest), digest_holder), 3, run=False)
+    group.core(3).log.hold(open_batch(data), 2)
     group.settle(3)
-    group.say(1, Batches(1), 3, attachments=(data,))
     assert group.core(3).last_executed == 2
     group.say(0, proposal, 3, attachments=(data,))
     assert group.core(3).log.slots[2].digest == proposal.digest
@@ -246,8 +245,8 @@ def test_a_parked_proposal_of_an_executed_number_starts_no_timer() -> None:
     assert group.core(3).parked == {2}
     for claimer in (1, 2):
         group.say(claimer, Decided(group_entries(2, proposal.digest), claimer), 3)
+    group.core(3).log.hold(open_batch(data), 2)
     group.settle(3)
-    group.say(1, Batches(1), 3, attachments=(data,))
     assert group.core(3).last_executed == 2
     for _ in range(500):
         group.now += 10_000

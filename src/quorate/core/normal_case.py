@@ -216,13 +216,11 @@ def on_vote(core: Core, opened: Opened) -> None:
         admission.refuse(core, message, reason)
         return
     slot = core.log.slot(message.sequence_number)
-    is_prepare = type(message) is Prepare
-    votes, reached = (slot.prepares, Phase.PREPARED) if is_prepare else (slot.commits, Phase.COMMITTED)
+    votes = slot.prepares if type(message) is Prepare else slot.commits
     present = votes.get(message.replica)
     if present is None:
         votes[message.replica] = vote
-        if slot.phase < reached:  # else there is nothing left that it could bring about
-            core.touched.add(message.sequence_number)
+        core.touched.add(message.sequence_number)
     elif present.digest != message.digest:
         admission.refuse(core, message, "a second vote for another digest")
 

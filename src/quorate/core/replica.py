@@ -50,9 +50,6 @@ DISPATCH: Final[dict[Status, dict[type, Handler]]] = {
 }
 """(status, message type) -> handler. An absent pair is ignored, on purpose."""
 
-VOTES: Final = frozenset({protocol.Prepare, protocol.Commit})
-"""What these bring about, they bring about through the slots that they touch."""
-
 
 class Replica:
     """The pure core of one replica. Times are microseconds: `now` monotonic, `wall` since 1970."""
@@ -71,8 +68,6 @@ class Replica:
         restart.restore(self.core, records)
         if lost_votes:
             self.core.status = Status.LOST_VOTES
-        self._is_settled = False
-        """Nothing but votes came since the last `settle`, and that one left nothing for the next."""
 
     def receive(self, opened: Opened, now: int, wall: int) -> None:
         """Take in one authentic message. `settle` draws the conclusions; call it after one or more of these."""
@@ -84,7 +79,6 @@ class Replica:
         reason = admission.accept_frame(opened)
         if reason is None:
             handler(core, opened)
-            self._is_settled = self._is_settled and type(opened.message) in VOTES
         else:
             core.refuse(type(opened.message).__name__, reason, getattr(opened.message, "replica", None))
 
@@ -92,39 +86,23 @@ class Replica:
         """Draw all conclusions, and hand out what is to be done, in order. Also called when the deadline has come."""
         core = self.core
         core.now, core.wall = now, wall
-        if core.status is not Status.LOST_VOTES and not self._is_at_rest():
-            self._settle()
+        if core.status is not Status.LOST_VOTES:
+            reconsider_parked(core)
+            self._conclude()
+            timers.restate(core)
+            reason = timers.expired(core)
+            if reason is not None:
+                view_change.start(core, core.view + 1, reason)
+                self._conclude()
+            if order_tick(core):
+                self._conclude()
+            if checkpoints.hash_some(core):
+                self._conclude()
+            state_transfer.settle(core)
+            retransmission.settle(core)
+            timers.restate(core)
         effects, core.outbox = core.outbox, []
         return effects
-
-    def _is_at_rest(self) -> bool:
-        """Whether there is nothing to conclude: since all was concluded only votes came, for phases that their slots
-        have passed, and nothing is due. Every batch brings some of these: a quorum does not wait for the last vote."""
-        core = self.core
-        if not self._is_settled or core.touched:
-            return False
-        deadline = self.next_deadline()
-        return deadline is None or core.now < deadline
-
-    def _settle(self) -> None:
-        core = self.core
-        reconsider_parked(core)
-        self._conclude()
-        timers.restate(core)
-        reason = timers.expired(core)
-        if reason is not None:
-            view_change.start(core, core.view + 1, reason)
-            self._conclude()
-        if order_tick(core):
-            self._conclude()
-        # What follows may give the next call something to conclude.
-        is_quiet = core.checkpoints.hashing is None and core.transfer is None and core.now < core.timers.status_due
-        if checkpoints.hash_some(core):
-            self._conclude()
-        state_transfer.settle(core)
-        retransmission.settle(core)
-        timers.restate(core)
-        self._is_settled = is_quiet and core.transfer is None and not core.touched
 
     def _conclude(self) -> None:
         core = self.core
