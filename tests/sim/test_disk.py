@@ -69,7 +69,7 @@ def test_every_bit_that_rots_is_found() -> None:
 def test_an_empty_disk_has_nothing_that_rots() -> None:
     disk = disk_of()
     assert not disk.rot(0.5)
-    assert disk.read() == ([], None)
+    assert disk.read() == ([], None, None)
 
 
 def test_it_forgets_what_it_is_told_to() -> None:
@@ -97,6 +97,28 @@ def test_it_gives_back_the_state_of_the_stable_checkpoint() -> None:
             disk.write(StableRecord(number, bytes(32), ()))
     disk.sync()
     assert state_of(disk).value(b"x") == b"4"
+
+
+def test_a_state_that_rots_is_found_and_no_vote_is_lost() -> None:
+    damages = set()
+    for share in range(100):
+        disk, service = Disk(Random(1)), RegisterService()
+        service.execute(b"write x " + b"v" * 500, CONTEXT)
+        digest = service.checkpoint(4)
+        disk.stage(4, leaves_of(service, 4, digest))
+        records: list[Record] = [CheckpointRecord(4, bytes(32), digest, b""), StableRecord(4, bytes(32), ())]
+        for record in records:
+            disk.write(record)
+        disk.sync()
+        disk.rot(share / 100)
+        try:
+            found = disk.read()
+        except BitRotFound:
+            damages.add("votes")
+            continue
+        assert (found.records, found.state) == (records, None)
+        damages.add(found.damage or "nothing")
+    assert damages == {"votes", "the state is not as it was written"}
 
 
 def test_a_state_whose_record_was_not_written_is_gone() -> None:
@@ -159,15 +181,27 @@ def test_a_crash_in_the_middle_of_writing_is_survived(kept: float, what: str) ->
 
 
 def test_a_replica_whose_disk_rotted_says_nothing_any_more() -> None:
-    world, votes = play(BitRot(100_000, 200_000, 2, 0.5))
+    world, votes = play(BitRot(100_000, 200_000, 2, 0.02))
     assert world.happened["bit rot"] == 1
     assert world.replicas[2].has_lost_votes
     assert votes.times[2]
     assert max(votes.times[2]) < 102_000
 
 
+def test_a_replica_whose_state_rotted_votes_on_and_fetches_it() -> None:
+    """At the place where its state lies; what it says later shows that it went on."""
+    for place in range(100):
+        world, votes = play(BitRot(200_000, 300_000, 2, place / 100))
+        if world.happened["state rot"]:
+            break
+    assert world.happened["bit rot"] == 0
+    assert not world.replicas[2].has_lost_votes
+    assert max(votes.times[2]) > 300_000
+    assert world.replicas[2].report().state_digest == world.replicas[1].report().state_digest
+
+
 def test_more_than_f_rotten_disks_are_a_liveness_verdict() -> None:
-    faults = (BitRot(100_000, 200_000, 2, 0.5), BitRot(100_000, 200_000, 3, 0.1))
+    faults = (BitRot(100_000, 200_000, 2, 0.02), BitRot(100_000, 200_000, 3, 0.02))
     clients = tuple(replace(client, requests=50, think=20_000) for client in PLAN.clients)
     verdicts = World(replace(PLAN, faults=faults, clients=clients)).run().verdicts
     assert [verdict.rule for verdict in verdicts] == ["liveness"]

@@ -60,6 +60,6 @@ def test_every_network_and_every_trouble_is_drawn() -> None:
 
 def test_all_that_can_befall_a_disk_does() -> None:
     happened = Counter[str]()
-    for seed in range(100, 130):
+    for seed in range(100, 150):
         happened.update(run_seed(seed, Campaign("crashes")).outcome.happened)
-    assert set(happened) == {"lost tail", "torn write", "bit rot", "slow sync", "full disk"}
+    assert set(happened) == {"lost tail", "torn write", "bit rot", "state rot", "slow sync", "full disk"}

@@ -5,8 +5,8 @@ part of that log: nothing promised it yet (a lost tail). A frame that was being 
 says so, and it counts as not written (a torn write). A frame of the table that is not as it was written (bit rot) is
 another matter: what was promised is gone, and the votes of this disk are lost.
 
-Beside the records it keeps the service's part of each checkpoint, as a durable service would: in one frame with the
-checkpoint's record.
+Beside the records it keeps the service's part of each checkpoint, as a durable service would: written in one frame with
+the checkpoint's record, and kept in one of its own. When that one rots, no vote is lost: the state is not there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Leaves = dict[Path, bytes]
 _HEADER: Final = Layout(">II")
 """The size of a frame's body, and its checksum."""
 _NEVER: Final = 1 << 63
+_STATE: Final = "state"
 
 
 class BitRotFound(Exception):
@@ -48,6 +49,8 @@ class Contents(NamedTuple):
     records: list[Record]
     state: tuple[int, Leaves] | None
     """The service's part of the stable checkpoint."""
+    damage: str | None
+    """What is not as it was written, though no vote is lost."""
 
 
 class _Frame(NamedTuple):
@@ -133,18 +136,24 @@ class Disk:
         for stored, data in _intact(self._left):
             self._apply(stored.record, data)
         self._left = b""
-        found = [self._read(key, frame) for key, frame in self._table.items()]
-        stable = [stored.record.sequence_number for stored in found if isinstance(stored.record, StableRecord)]
-        state = None
-        for stored in found:
-            if isinstance(stored.record, CheckpointRecord) and stored.record.sequence_number in stable:
-                state = (stored.record.sequence_number, dict(stored.leaves))
-        return Contents([stored.record for stored in found], state)
+        records = [self._read(key, frame).record for key, frame in self._table.items() if key[0] != _STATE]
+        stable = next((record.sequence_number for record in records if isinstance(record, StableRecord)), 0)
+        frame = self._table.get((_STATE, stable))
+        if frame is None:
+            return Contents(records, None, None)
+        try:
+            return Contents(records, (stable, dict(self._read((_STATE, stable), frame).leaves)), None)
+        except BitRotFound as error:
+            return Contents(records, None, str(error))
 
     def _apply(self, record: Record, data: bytes) -> None:
         if isinstance(record, Forget):
             number = record.sequence_number
             self._table = {key: frame for key, frame in self._table.items() if frame.forgotten_by > number}
+        elif isinstance(record, CheckpointRecord):
+            last = _forgotten_by(record)
+            self._table[record.key()] = _Frame(last, _frame(Stored(record, [])))
+            self._table[_STATE, record.sequence_number] = _Frame(last, data)
         else:
             self._table[record.key()] = _Frame(_forgotten_by(record), data)
 
@@ -152,7 +161,7 @@ class Disk:
         for stored, data in _intact(frame.data):
             if len(data) == len(frame.data):
                 return stored
-        raise BitRotFound(f"the record {key[0]} is not as it was written")
+        raise BitRotFound(f"the {key[0]} is not as it was written")
 
 
 def _frame(stored: Stored) -> bytes:

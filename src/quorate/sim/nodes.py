@@ -147,7 +147,8 @@ class ReplicaNode:
             self._plan_turn()
 
     def _read_disk(self) -> list[Record]:
-        """What the disk holds; nothing, and the votes are lost, when some of it is damaged (DISK-3)."""
+        """What the disk holds; nothing, and the votes are lost, when some of it is damaged (DISK-3). If that is only
+        the service's state, it begins with none, and the rules notice (DISK-4)."""
         try:
             contents = self.disk.read()
         except BitRotFound as error:
@@ -156,6 +157,8 @@ class ReplicaNode:
             return []
         for record in contents.records if self.is_correct else ():
             self._judge.see_persisted(self.address, record)
+        if contents.damage is not None:
+            self._befalls(f"state rot ({contents.damage})")
         if contents.state is not None:
             self.service.install(*contents.state)
         return contents.records
