@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member
@@ -33,7 +33,22 @@ def cluster_of(plan: Plan) -> Cluster:
     return Cluster(configuration, replica_keys, client_keys)
 
 
+class KnownKeyPair(KeyPair):
+    """A key pair that keeps the secrets it agreed on: in the next world the same members agree on the same ones."""
+
+    def __init__(self, seed: bytes) -> None:
+        super().__init__(seed)
+        self._agreed: Final[dict[bytes, bytes]] = {}
+
+    def agree(self, public_key: bytes) -> bytes:
+        """The secret shared with the holder of *public_key*."""
+        agreed = self._agreed.get(public_key)
+        if agreed is None:
+            agreed = self._agreed[public_key] = super().agree(public_key)
+        return agreed
+
+
 @cache
 def key_pair(role: str, at: int) -> KeyPair:
     """The key pair of a member. Everyone knows it; nothing outside of a simulation does."""
-    return KeyPair(f"simulated {role} {at}".encode().ljust(32))
+    return KnownKeyPair(f"simulated {role} {at}".encode().ljust(32))
