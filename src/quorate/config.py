@@ -42,6 +42,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["sync", "async", "memory"] = "memory"
     """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
     may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and stays silent."""
+    transport: Literal["tcp", "tls"] = "tcp"
+    """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
     @property
     def window(self) -> int:

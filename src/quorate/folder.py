@@ -4,6 +4,7 @@ DIR/replica-0/cluster.toml   who the members are and how the cluster behaves; eq
 DIR/replica-0/replica.toml   which of them this is
 DIR/replica-0/private.key    what proves it; readable by its owner alone
 DIR/client/cluster.toml, private.key
+With TLS also, in each:  tls.pem, authority.pem; and in DIR/authority the key that signs certificates
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
+from quorate.auth.certificates import AUTHORITY_FILE, Authority, write_certificate
+from quorate.auth.files import replace_file, write_new
+from quorate.auth.keyfile import PassphraseSource, new_salt, read_seed, render_key
 from quorate.auth.keys import SEED_BYTES, KeyPair
 from quorate.config import FORMAT, ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.errors import ConfigurationError
@@ -32,6 +36,7 @@ CLUSTER_FILE: Final = "cluster.toml"
 REPLICA_FILE: Final = "replica.toml"
 KEY_FILE: Final = "private.key"
 CLIENT_FOLDER: Final = "client"
+AUTHORITY_FOLDER: Final = "authority"
 
 SETTING_COMMENTS: Final = {
     "checkpoint_interval": "a checkpoint every so many sequence numbers; the window is twice as long",
@@ -49,6 +54,7 @@ SETTING_COMMENTS: Final = {
     "waiting_requests_max": "requests that wait at a replica; more are refused",
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
     "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
+    "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""
 
@@ -94,14 +100,34 @@ class ClusterFolder(NamedTuple):
         """The client's folder."""
         return self.path / CLIENT_FOLDER
 
+    def authority(self) -> Path:
+        """The folder of what signs certificates. Only a cluster with TLS has one, and it may be kept elsewhere."""
+        return self.path / AUTHORITY_FOLDER
+
+    def members(self) -> list[tuple[Path, str, str | None]]:
+        """Everyone's folder, name, and host where that is known."""
+        hosts = [member.host for member in self.configuration.replicas]
+        replicas = [
+            (folder, f"replica {number}", host)
+            for number, (folder, host) in enumerate(zip(self.replicas(), hosts, strict=True))
+        ]
+        return [*replicas, (self.client(), f"client {CLIENT_FOLDER}", None)]
+
 
 # ------------------------------------------------------------------------------------------------ making
 
 
 def create_cluster(
-    directory: Path, addresses: Sequence[tuple[str, int]], service: str, settings: Settings
+    directory: Path,
+    addresses: Sequence[tuple[str, int]],
+    service: str,
+    settings: Settings,
+    passphrase: str | None = None,
 ) -> ClusterFolder:
-    """Make the folders of a new cluster, a replica an address. Nothing is left behind when that fails."""
+    """Make the folders of a new cluster, a replica an address. Nothing is left behind when that fails.
+
+    With a *passphrase* all private keys are encrypted with it.
+    """
     if not 1 <= len(addresses) <= REPLICAS_MAX:
         raise ConfigurationError(f"a cluster has 1 to {REPLICAS_MAX} replicas, not {len(addresses)}")
     if len(set(addresses)) != len(addresses):
@@ -122,7 +148,7 @@ def create_cluster(
     cluster = ClusterFolder(directory, configuration)
     _refuse_existing(directory)
     try:
-        _make_whole(cluster, seeds, client_seed)
+        _make_whole(cluster, [*seeds, client_seed], passphrase)
     except OSError as error:
         raise ConfigurationError(
             f"{directory} could not be made: {error.strerror or error}; choose a place that you may write to"
@@ -137,38 +163,37 @@ def _refuse_existing(directory: Path) -> None:
         )
 
 
-def _make_whole(cluster: ClusterFolder, seeds: Sequence[bytes], client_seed: bytes) -> None:
+def _make_whole(cluster: ClusterFolder, seeds: Sequence[bytes], passphrase: str | None) -> None:
     """Everything in a temporary folder beside, then one rename, which fails if a filled folder stands there by now."""
     parent = cluster.path.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{cluster.path.name}-", dir=parent))
     try:
         text = render_configuration(cluster.configuration)
-        for replica_id, seed in enumerate(seeds):
-            folder = temporary / cluster.replica(replica_id).name
-            _make_member(folder, text, seed)
-            _write_new(folder / REPLICA_FILE, _render_replica_settings(replica_id), 0o644)
-        _make_member(temporary / CLIENT_FOLDER, text, client_seed)
+        made = cluster._replace(path=temporary)
+        salt = new_salt()
+        for (folder, _, _), seed in zip(made.members(), seeds, strict=True):
+            _make_folder(folder, render_key(seed, passphrase, salt))
+            write_new(folder / CLUSTER_FILE, text, 0o644)
+        for replica_id, folder in enumerate(made.replicas()):
+            write_new(folder / REPLICA_FILE, _render_replica_settings(replica_id), 0o644)
+        if cluster.configuration.settings.transport == "tls":
+            seed = secrets.token_bytes(SEED_BYTES)
+            authority = Authority(seed)
+            _make_folder(made.authority(), render_key(seed, passphrase, salt))
+            write_new(made.authority() / AUTHORITY_FILE, authority.pem, 0o644)
+            for (folder, name, host), seed in zip(made.members(), seeds, strict=True):
+                write_certificate(folder, authority, name, host, KeyPair(seed))
         temporary.rename(cluster.path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _make_member(folder: Path, configuration: str, seed: bytes) -> None:
+def _make_folder(folder: Path, key: str) -> None:
     folder.mkdir()
     folder.chmod(0o700)
-    _write_new(folder / CLUSTER_FILE, configuration, 0o644)
-    _write_new(folder / KEY_FILE, seed.hex() + "\n", 0o600)
-
-
-def _write_new(path: Path, text: str, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, mode)
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
+    write_new(folder / KEY_FILE, key, 0o600)
 
 
 def render_configuration(configuration: ClusterConfiguration) -> str:
@@ -218,11 +243,8 @@ def renew_incarnation(cluster: ClusterFolder) -> ClusterFolder:
         )
         if replaced != 1:
             raise ConfigurationError(f'{path}: one line has to say `incarnation = "…"`; {_COPY_REMEDY}')
-        replacement = path.with_suffix(".toml.new")
         try:
-            replacement.unlink(missing_ok=True)
-            _write_new(replacement, text, stat.S_IMODE(path.stat().st_mode))
-            replacement.replace(path)
+            replace_file(path, text, stat.S_IMODE(path.stat().st_mode))
         except OSError as error:
             raise ConfigurationError(
                 f"{path} cannot be written: {error.strerror}; a new start of the cluster rewrites it in every folder"
@@ -236,13 +258,20 @@ _COPY_REMEDY: Final = "correct it, or copy the file from another member: all hav
 _Loaded = TypeVar("_Loaded", ClusterConfiguration, ReplicaSettings)
 
 
-def load_client(path: str | os.PathLike[str]) -> tuple[KeyPair, ClusterConfiguration]:
-    """The key and the configuration of a client: *path* is its folder, or the cluster's folder with `client` in it."""
+def client_folder_of(path: str | os.PathLike[str]) -> Path:
+    """A client's folder: *path*, or `client` in it where it is the cluster's."""
     folder = Path(path)
-    if not (folder / CLUSTER_FILE).exists() and (folder / CLIENT_FOLDER).is_dir():
-        folder = folder / CLIENT_FOLDER
+    inside = not (folder / CLUSTER_FILE).exists() and (folder / CLIENT_FOLDER).is_dir()
+    return folder / CLIENT_FOLDER if inside else folder
+
+
+def load_client(
+    path: str | os.PathLike[str], passphrase_of: PassphraseSource | None = None
+) -> tuple[KeyPair, ClusterConfiguration]:
+    """The key and the configuration of a client: *path* is its folder, or the cluster's folder with `client` in it."""
+    folder = client_folder_of(path)
     configuration = _load_configuration(folder)
-    key_pair = _load_key(folder / KEY_FILE)
+    key_pair = load_key(folder / KEY_FILE, passphrase_of)
     public_key = key_pair.public_key.hex()
     if all(client.public_key != public_key for client in configuration.clients):
         raise ConfigurationError(
@@ -252,7 +281,7 @@ def load_client(path: str | os.PathLike[str]) -> tuple[KeyPair, ClusterConfigura
     return key_pair, configuration
 
 
-def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
+def load_replica(path: str | os.PathLike[str], passphrase_of: PassphraseSource | None = None) -> ReplicaFolder:
     """The folder of one replica, checked: its key is the one that the others know it by."""
     folder = Path(path)
     if not (folder / CLUSTER_FILE).exists() and (folder / "replica-0").is_dir():
@@ -266,7 +295,7 @@ def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
             f"{folder / REPLICA_FILE}: replica_id is {settings.replica_id}, but the cluster has the replicas "
             f"0 to {configuration.replica_count - 1}; correct it"
         )
-    key_pair = _load_key(folder / KEY_FILE)
+    key_pair = load_key(folder / KEY_FILE, passphrase_of)
     if key_pair.public_key.hex() != configuration.replicas[settings.replica_id].public_key:
         raise ConfigurationError(
             f"{folder / KEY_FILE} is not the key of replica {settings.replica_id} in {folder / CLUSTER_FILE}; "
@@ -275,13 +304,13 @@ def load_replica(path: str | os.PathLike[str]) -> ReplicaFolder:
     return ReplicaFolder(folder, settings, key_pair, configuration)
 
 
-def load_cluster(path: str | os.PathLike[str]) -> ClusterFolder:
+def load_cluster(path: str | os.PathLike[str], passphrase_of: PassphraseSource | None = None) -> ClusterFolder:
     """A folder with all members of a cluster in it. Their configurations are equal, but for the incarnation."""
     directory = Path(path)
-    _, configuration = load_client(directory / CLIENT_FOLDER)
+    _, configuration = load_client(directory / CLIENT_FOLDER, passphrase_of)
     cluster = ClusterFolder(directory, configuration)
     for replica_id, folder in enumerate(cluster.replicas()):
-        replica = load_replica(folder)
+        replica = load_replica(folder, passphrase_of)
         if replica.replica_id != replica_id:
             raise ConfigurationError(f"{folder / REPLICA_FILE} is that of replica {replica.replica_id}; restore it")
         theirs = msgspec.structs.replace(replica.configuration, incarnation=configuration.incarnation)
@@ -322,24 +351,13 @@ def _describe(error: msgspec.ValidationError) -> str:
     return f"{where.rstrip('`')}: {what}" if separator else what
 
 
-def _load_key(path: Path) -> KeyPair:
-    text = _read_text(path)
-    if path.stat().st_mode & 0o077:
-        raise ConfigurationError(f"{path} is open to others than its owner; run: chmod 600 {path}")
-    try:
-        return KeyPair(bytes.fromhex(text.strip()))
-    except ValueError:
-        raise ConfigurationError(
-            f"{path} does not hold {2 * SEED_BYTES} hexadecimal digits; restore its copy"
-        ) from None
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+def load_key(path: Path, passphrase_of: PassphraseSource | None = None) -> KeyPair:
+    """The private key that a file holds; without a source the environment is asked for its passphrase."""
+    return KeyPair(read_seed(path, passphrase_of))
 
 
 def _remedy_for_missing(path: Path) -> str:
     """A folder that holds other files of a member has lost one; what holds none is no member's folder."""
-    if path.name == KEY_FILE:
-        return "restore its copy: a key that is lost cannot be made again"
     if path.name == REPLICA_FILE:
         return "restore it: it says which replica this is"
     if any((path.parent / name).exists() for name in (KEY_FILE, REPLICA_FILE)):

@@ -56,7 +56,7 @@ def test_a_configuration_that_cannot_be_rewritten_is_named(
     def refuse(path: Path, text: str, mode: int) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(folder, "_write_new", refuse)
+    monkeypatch.setattr(folder, "replace_file", refuse)
 
     with pytest.raises(ConfigurationError, match=r"replica-0/cluster.toml cannot be written: Permission denied"):
         renew_incarnation(cluster_folder)

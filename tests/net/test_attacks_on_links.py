@@ -88,7 +88,8 @@ def test_garbage_closes_the_connection_and_is_counted(
 
         await peer.read_to_end()
 
-        await counted(listener, Refusal.NOT_QUORATE.text)
+        speaks_tls = garbage[:1] == b"\x16"
+        await counted(listener, (Refusal.WITH_TLS if speaks_tls else Refusal.NOT_QUORATE).text)
         assert handler.links == []
         await stop(listener, peer)
 

@@ -36,6 +36,10 @@ class KeyPair:
         """The Ed25519 signature of *data*, 64 bytes; deterministic."""
         return self._signing_key.sign(data).signature
 
+    def derive(self, purpose: bytes) -> bytes:
+        """A secret of this member's own for one purpose; 32 bytes from which nobody gets back to the key."""
+        return blake2b(purpose, key=bytes(self._signing_key), digest_size=32, person=b"quorate derived").digest()
+
     def agree(self, public_key: bytes) -> bytes:
         """The 32-byte secret shared with the holder of *public_key* (X25519)."""
         try:

@@ -20,6 +20,7 @@ from quorate.net.handshake import (
     Role,
     refusal_bytes,
 )
+from quorate.net.tls import CHANNEL
 
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -31,6 +32,8 @@ _KEEPALIVE: Final = (
 )
 """A peer whose machine is gone, or that takes nothing for 20 seconds, is noticed: without these, after a quarter of an
 hour."""
+
+CLOSED: Final = "the connection was closed during the handshake"
 
 
 class Greeting(asyncio.Protocol):
@@ -54,6 +57,8 @@ class Greeting(asyncio.Protocol):
         self._on_peer = on_peer
         self._on_refused = on_refused
         self._transport: asyncio.Transport | None = None
+        self.address = "an unknown address"
+        """Where the other end is."""
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
 
@@ -63,6 +68,9 @@ class Greeting(asyncio.Protocol):
             cast(asyncio.Transport, transport).abort()
             return
         self._transport = cast(asyncio.Transport, transport)
+        peer_name = transport.get_extra_info("peername")
+        if peer_name:
+            self.address = f"{peer_name[0]}:{peer_name[1]}"
         connected: socket.socket = transport.get_extra_info("socket")
         with suppress(OSError):  # it was closed already: reading will tell
             for level, option, value in _KEEPALIVE:
@@ -74,6 +82,7 @@ class Greeting(asyncio.Protocol):
         """Take part in the handshake; hand over to the link when it is done."""
         if self._is_over or self._transport is None:
             return
+        self._handshake.channel = self._transport.get_extra_info(CHANNEL, b"")
         try:
             answer = self._handshake.feed(data)
         except HandshakeRefused as error:
@@ -111,10 +120,10 @@ class Greeting(asyncio.Protocol):
         self._on_refused(self, str(error))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The other side gave up."""
+        """The other side gave up, or what carries the handshake says why there will be none."""
         if not self._is_over:
             self._end()
-            self._on_refused(self, "the connection was closed during the handshake")
+            self._on_refused(self, str(exc) if isinstance(exc, HandshakeRefused) else CLOSED)
 
     def _end(self) -> None:
         self._is_over = True

@@ -4,7 +4,10 @@ Both sides send a HELLO at once, and a PROOF as soon as they have the other's HE
 
     HELLO = "quorate" | version | digest of (cluster, incarnation) | public key | 32 random bytes        104 bytes
     PROOF = "P" | MAC(own session key to the other; role | dialer's HELLO | listener's HELLO)              33 bytes
-    REFUSAL = "R" | a reason's number                                                                        2 bytes
+    REFUSAL = "R" | a reason's number; also in the place of a HELLO                                          2 bytes
+
+Over TLS the MAC also covers the two certificates that the connection was made with, as its side sees them: whoever
+stands between with certificates of its own makes both PROOFs wrong, whatever authority signed them.
 
 The MAC's key is agreed from both key pairs and bound to the direction (`auth.keys.session_key`), its input to the role
 and to both sides' fresh random bytes, and its hash is personalised: a PROOF cannot be reflected, replayed, or taken
@@ -33,6 +36,8 @@ _NONCE_AT: Final = _KEY_AT + 32
 HELLO_BYTES: Final = _NONCE_AT + NONCE_BYTES
 _PROOF: Final = b"P"
 _REFUSAL: Final = b"R"
+TLS_HANDSHAKE: Final = b"\x16"
+"""The first byte of whoever speaks TLS."""
 PROOF_BYTES: Final = 1 + 32
 REFUSAL_BYTES: Final = 2
 
@@ -56,6 +61,10 @@ class Refusal(IntEnum):
     PROOF = 7
     SILENCE = 8
     TOO_MANY = 9
+    WITHOUT_TLS = 10
+    WITH_TLS = 11
+    CERTIFICATE = 12
+    TLS = 13
 
     @property
     def text(self) -> str:
@@ -73,14 +82,22 @@ _TEXTS: Final = {
     Refusal.PROOF: "does not hold its private key",
     Refusal.SILENCE: "silent during the handshake",
     Refusal.TOO_MANY: "too many connections in their handshake",
+    Refusal.WITHOUT_TLS: "speaks without TLS where it is set",
+    Refusal.WITH_TLS: "speaks TLS where it is not set",
+    Refusal.CERTIFICATE: "certificate not accepted",
+    Refusal.TLS: "TLS failed",
 }
+
+
+_BETWEEN: Final = "or its TLS ends at somebody who stands between"
 
 
 class HandshakeRefused(QuorateError):
     """The other side is not who it has to be, or says that we are not."""
 
-    def __init__(self, refusal: Refusal, is_theirs: bool = False) -> None:
-        super().__init__(f"refused by the other side ({refusal.text})" if is_theirs else refusal.text)
+    def __init__(self, refusal: Refusal, is_theirs: bool = False, detail: str = "") -> None:
+        text = f"refused by the other side ({refusal.text})" if is_theirs else refusal.text
+        super().__init__(f"{text}: {detail}" if detail else text)
         self.refusal = refusal
         self.is_theirs = is_theirs
 
@@ -141,6 +158,8 @@ class Handshake:
         self.peer: Peer | None = None
         self.hello: Final = MAGIC + bytes([VERSION]) + identity.domain_digest + identity.public_key + nonce
         """What to send first."""
+        self.channel = b""
+        """What names the connection beneath, equal at both its ends: set before `feed` when it is TLS."""
         self._identity = identity
         self._role = role
         self._expected = expected_public_key
@@ -195,7 +214,7 @@ class Handshake:
             return
         proof, self._received = self._received[1:PROOF_BYTES], self._received[PROOF_BYTES:]
         if not compare_digest(proof, self._proof_by(Role(1 - self._role), claimed)):
-            raise HandshakeRefused(Refusal.PROOF)
+            raise HandshakeRefused(Refusal.PROOF, detail=_BETWEEN if self.channel else "")
         self.peer = claimed
 
     def _proof_by(self, role: Role, peer: Peer) -> bytes:
@@ -205,7 +224,8 @@ class Handshake:
         if self._role is Role.LISTENER:
             hellos.reverse()
         key = ours if role is self._role else theirs
-        return blake2b(bytes([role]) + b"".join(hellos), key=key, digest_size=32, person=b"quorate link").digest()
+        proven = bytes([role]) + b"".join(hellos) + self.channel
+        return blake2b(proven, key=key, digest_size=32, person=b"quorate link").digest()
 
 
 def refusal_bytes(refusal: Refusal) -> bytes:
@@ -222,6 +242,12 @@ def _refusal_of(number: int) -> Refusal:
 
 def _check_prefix(received: bytes) -> None:
     """Refuse what is no HELLO at its first wrong byte, or at a version that we do not speak."""
+    if received[:1] == _REFUSAL:
+        if len(received) >= REFUSAL_BYTES:
+            raise HandshakeRefused(_refusal_of(received[1]), is_theirs=True)
+        return
+    if received[:1] == TLS_HANDSHAKE:
+        raise HandshakeRefused(Refusal.WITH_TLS)
     magic = received[: len(MAGIC)]
     if magic != MAGIC[: len(magic)]:
         raise HandshakeRefused(Refusal.NOT_QUORATE)

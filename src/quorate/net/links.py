@@ -26,9 +26,10 @@ from quorate.net.connection import (
     LinkHandler,
 )
 from quorate.net.framing import client_frame_bytes_max_of, frame_bytes_max_of
-from quorate.net.greeting import Greeting
+from quorate.net.greeting import CLOSED, Greeting
 from quorate.net.handshake import Identity, Peer, Refusal, Role
 from quorate.net.limits import LinkLimits, Rate
+from quorate.net.tls import Credentials
 
 __all__ = [
     "CLOSED_HERE",
@@ -57,6 +58,12 @@ _RECONNECT_SECONDS_MAX: Final = 2.0
 _STEADY_SECONDS: Final = 1.0
 """A link that lived this long was a success: the next delay is the shortest again."""
 _LIMITS: Final = LinkLimits()
+Tell = Callable[[str, str], None]
+"""Told who was refused, or refused us, in a handshake, and why."""
+
+
+def _tell_nobody(peer: str, reason: str) -> None:
+    pass
 
 
 def _count(counters: dict[str, int], reason: str) -> None:
@@ -76,19 +83,41 @@ def _why(error: Exception) -> str:
 class _Opener:
     """What all links of one listener or dialer have in common."""
 
-    def __init__(self, identity: Identity, handler: LinkHandler, limits: LinkLimits) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        handler: LinkHandler,
+        limits: LinkLimits,
+        credentials: Credentials | None = None,
+        tell: Tell = _tell_nobody,
+    ) -> None:
         own = identity.peer(identity.public_key)
         if own is None:
             raise ConfigurationError(
                 f"the key {identity.public_key.hex()[:8]}… is not in the cluster's configuration: "
                 "use the folder that `quorate init` made for this member"
             )
+        if credentials is None and identity.configuration.settings.transport == "tls":
+            raise ConfigurationError(
+                "the cluster's transport is tls, and no certificate was given: open the member by its folder"
+            )
+        self._credentials = credentials
+        self._tell = tell
         self.identity: Final = identity
         self.handler: Final = handler
         self.limits: Final = limits
         self._from_replica = frame_bytes_max_of(identity.configuration)
         self._from_client = client_frame_bytes_max_of(identity.configuration)
         self._outgoing = self._from_client if own.replica_id is None else self._from_replica
+
+    def carry(self, greeting: Greeting, role: Role) -> asyncio.Protocol:
+        """The greeting, behind TLS where that is set."""
+        return greeting if self._credentials is None else self._credentials.secure(greeting, role)
+
+    def tell(self, peer: str, reason: str) -> None:
+        """A handshake was refused."""
+        if reason != CLOSED:  # whoever ends in that moment, or only looks whether somebody listens
+            self._tell(peer, reason)
 
     def open(self, peer: Peer, transport: asyncio.Transport, on_gone: Callable[[Link, str], None]) -> Link:
         """The link that takes over the connection."""
@@ -153,7 +182,7 @@ class Listener:
         if self._server is not None:
             await self._server.wait_closed()
 
-    def _accept(self) -> Greeting:
+    def _accept(self) -> asyncio.Protocol:
         limits = self._opener.limits
         if len(self._greetings) >= limits.handshakes_max:
             # Not the newest: a flood of silent connections would keep everyone else out.
@@ -164,11 +193,12 @@ class Listener:
             greeting.close()
         else:
             self._greetings[greeting] = None
-        return greeting
+        return self._opener.carry(greeting, Role.LISTENER)
 
     def _on_refused(self, greeting: Greeting, reason: str) -> None:
         del self._greetings[greeting]
         _count(self.counters, reason)
+        self._opener.tell(greeting.address, reason)
         self._note_whether_empty()
 
     def _on_peer(self, greeting: Greeting, peer: Peer, transport: asyncio.Transport) -> Link:
@@ -203,12 +233,15 @@ async def listen(
     handler: LinkHandler,
     limits: LinkLimits = _LIMITS,
     counters: dict[str, int] | None = None,
+    credentials: Credentials | None = None,
+    tell: Tell = _tell_nobody,
 ) -> Listener:
     """Accept the links of the cluster's members on *host*:*port*; port 0 takes any free one.
 
     Raises ConfigurationError when the address cannot be had. `counters` may be shared with dialers.
+    `credentials` are needed where the cluster's transport is TLS.
     """
-    listener = Listener(_Opener(identity, handler, limits), {} if counters is None else counters)
+    listener = Listener(_Opener(identity, handler, limits, credentials, tell), {} if counters is None else counters)
     await listener.start(host, port)
     return listener
 
@@ -229,6 +262,8 @@ class Dialer:
         limits: LinkLimits = _LIMITS,
         counters: dict[str, int] | None = None,
         jitter: Callable[[], float] = random.random,
+        credentials: Credentials | None = None,
+        tell: Tell = _tell_nobody,
     ) -> None:
         self.address: Final = f"{host}:{port}"
         self.counters: Final[dict[str, int]] = {} if counters is None else counters
@@ -240,7 +275,7 @@ class Dialer:
         """Why the last connection failed or ended."""
         self._host, self._port = host, port
         self._expected_public_key = expected_public_key
-        self._opener = _Opener(identity, handler, limits)
+        self._opener = _Opener(identity, handler, limits, credentials, tell)
         self._greeting: Greeting | None = None
         self._over = asyncio.Event()
         """Set while there is neither a greeting nor a link."""
@@ -293,7 +328,7 @@ class Dialer:
         await self._over.wait()
         return loop.time() - connected
 
-    def _greet(self) -> Greeting:
+    def _greet(self) -> asyncio.Protocol:
         limits = self._opener.limits
         self._greeting = Greeting(
             self._opener.identity,
@@ -304,7 +339,7 @@ class Dialer:
             self._on_refused,
         )
         self._over.clear()
-        return self._greeting
+        return self._opener.carry(self._greeting, Role.DIALER)
 
     def _abandon_greeting(self) -> None:
         """There may be one although the connection never was: event loops differ in when they ask for it."""
@@ -315,6 +350,7 @@ class Dialer:
 
     def _on_refused(self, greeting: Greeting, reason: str) -> None:
         self._greeting = None
+        self._opener.tell(self.address, reason)
         self._fail(reason)
 
     def _on_peer(self, greeting: Greeting, peer: Peer, transport: asyncio.Transport) -> Link:
