@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from quorate.cli.operations import REDIS, encode_words, has_failed, redis_operation, result_for_people
 from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, say
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.client.aio import AsyncClient, connect
 from quorate.client.waiting import ClientLimits
 from quorate.errors import ConfigurationError, RequestFailed
@@ -102,6 +103,7 @@ async def _sleep_or_fail(seconds: float, workers: Sequence[asyncio.Task[None]]) 
 @click.option("--seconds", default=5.0, show_default=True, type=Seconds(0.1), help="How long to measure.")
 @click.option("--operation", help=f"What to repeat.  [default for redis: SET of {VALUE_BYTES} bytes to {KEYS} keys]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
+@passphrase_option
 def bench(directory: Path, clients: int, seconds: float, operation: str | None, as_json: bool) -> None:
     """Measure the cluster in DIRECTORY: throughput, and the latency of each operation.
 
@@ -113,7 +115,7 @@ def bench(directory: Path, clients: int, seconds: float, operation: str | None, 
 
     Exit codes: 0 measured; 1 an operation failed; 2 an option or DIRECTORY is wrong.
     """
-    _, configuration = load_client(directory)
+    _, configuration = load_client(directory, ask_passphrase)
     operations = _operations(configuration.service, operation)
     latencies, elapsed = uvloop.run(_measure(directory, operations, clients, seconds))
     report = summarise(latencies, elapsed)

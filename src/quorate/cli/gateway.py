@@ -15,6 +15,7 @@ import quorate
 from quorate.cli.addresses import LOOPBACK, parse_address
 from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, say
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.client.aio import AsyncClient
 from quorate.config import ClusterConfiguration
 from quorate.errors import ConfigurationError
@@ -54,6 +55,7 @@ def gateway() -> None:
     show_default=True,
     help="What is told on standard error.",
 )
+@passphrase_option
 def redis(client_dir: Path, listen: str, timeout: float, as_json: bool, log_level: str) -> None:
     """Serve Redis clients (RESP2 and RESP3) until Ctrl-C or SIGTERM.
 
@@ -69,7 +71,7 @@ def redis(client_dir: Path, listen: str, timeout: float, as_json: bool, log_leve
     """
     configure_logging("text", log_level)
     host, port = parse_address(listen, "--listen")
-    _, configuration = load_client(client_dir)
+    _, configuration = load_client(client_dir, ask_passphrase)
     if configuration.service != REDIS:
         raise ConfigurationError(
             f"{client_dir} is of a cluster that replicates {configuration.service}; a Redis gateway needs one that "

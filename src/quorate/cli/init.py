@@ -10,7 +10,9 @@ from click.core import ParameterSource
 
 from quorate.cli.addresses import PORT_MAX
 from quorate.cli.output import say
+from quorate.cli.passphrase import choose_passphrase, passphrase_option
 from quorate.cli.renewal import renew as renew_cluster
+from quorate.cli.renewal import renew_certificates as renew_cluster_certificates
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError
@@ -59,7 +61,11 @@ from quorate.services.loading import load_service
     show_default=True,
     help="Where votes and state are kept: on disk before they count, on disk soon after, or in memory.",
 )
+@click.option("--tls", is_flag=True, help="TLS 1.3 between all members, each with a certificate that is made now.")
+@click.option("--encrypt-keys", is_flag=True, help="Encrypt every private key with a passphrase, which is asked for.")
+@passphrase_option
 @click.option("--renew", is_flag=True, help="DIRECTORY is a stopped cluster's: start it anew, empty.")
+@click.option("--renew-certificates", is_flag=True, help="DIRECTORY is a cluster's with --tls: make new certificates.")
 @click.pass_context
 def init(
     context: click.Context,
@@ -71,7 +77,10 @@ def init(
     request_authentication: Literal["signature", "mac"],
     replica_authentication: Literal["mac", "signature"],
     durability: Literal["sync", "async", "memory"],
+    tls: bool,
+    encrypt_keys: bool,
     renew: bool,
+    renew_certificates: bool,
 ) -> None:
     """Make DIRECTORY with a folder for each replica and one for a client.
 
@@ -82,6 +91,9 @@ def init(
     prepares that, for any cluster: it writes a new incarnation into every folder of DIRECTORY, removes what its
     replicas had kept on disk, leaves all else as it is, and says what to copy.
 
+    --tls makes an authority in DIRECTORY/authority, and a certificate for each member that it signs.
+    --renew-certificates has it sign new ones, while the cluster runs or not. Keep that folder somewhere safe.
+
     \b
     Example:  quorate init shop --replicas 4 --host 10.0.0.1 --host 10.0.0.2 --host 10.0.0.3 --host 10.0.0.4
               quorate init shop --renew
@@ -89,26 +101,34 @@ def init(
     Exit codes: 0 made; 2 the options are wrong, DIRECTORY exists, or what is to be renewed runs or is no cluster's.
     """
     if renew:
-        _refuse_options(context)
+        _refuse_options(context, "--renew", "the incarnation")
         renew_cluster(directory)
+        return
+    if renew_certificates:
+        _refuse_options(context, "--renew-certificates", "the certificates")
+        renew_cluster_certificates(directory)
         return
     load_service(service)
     settings = Settings(
         request_authentication=request_authentication,
         replica_authentication=replica_authentication,
         durability=durability,
+        transport="tls" if tls else "tcp",
     )
-    cluster = create_cluster(directory, addresses_of(replicas, hosts, port_base), service, settings)
+    addresses = addresses_of(replicas, hosts, port_base)
+    passphrase = choose_passphrase() if encrypt_keys else None
+    cluster = create_cluster(directory, addresses, service, settings, passphrase)
     say(f"{directory}: {describe_group(replicas)}")
     _explain(cluster)
 
 
-def _refuse_options(context: click.Context) -> None:
+def _refuse_options(context: click.Context, flag: str, renewed: str) -> None:
     """With --renew nothing else changes: an option that would change something is a mistake."""
+    allowed = ("directory", "passphrase_file", flag.removeprefix("--").replace("-", "_"))
     for option in context.command.params:
         is_given = context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
-        if is_given and option.name not in ("directory", "renew"):
-            raise ConfigurationError(f"--renew keeps everything but the incarnation: leave out {option.opts[0]}")
+        if is_given and option.name not in allowed:
+            raise ConfigurationError(f"{flag} keeps everything but {renewed}: leave out {option.opts[0]}")
 
 
 def addresses_of(replicas: int, hosts: tuple[str, ...], port_base: int) -> list[tuple[str, int]]:
@@ -141,4 +161,6 @@ def _explain(cluster: ClusterFolder) -> None:
     for replica_id, (folder, member) in enumerate(zip(cluster.replicas(), cluster.configuration.replicas, strict=True)):
         say(f"  {folder}  replica {replica_id} at {member.host}:{member.port}; start it: quorate replica {folder}")
     say(f"  {cluster.client()}  a client; for example: quorate status {cluster.client()}")
+    if cluster.configuration.settings.transport == "tls":
+        say(f"  {cluster.authority()}  signs certificates: no member needs it; keep it where no replica runs")
     say("Every private.key is a secret of its folder's owner: copy the folders over a safe channel.")

@@ -10,6 +10,7 @@ import click
 
 from quorate.cli.operations import encode_words, has_failed, result_for_people, result_for_programs
 from quorate.cli.options import Seconds
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.client.aio import connect
 from quorate.folder import load_client
 
@@ -39,6 +40,7 @@ class _Operation(click.Command):
     type=Seconds(),
     help="Seconds to wait for an answer that can be believed.",
 )
+@passphrase_option
 def invoke(folder: Path, operation: tuple[str, ...], timeout: float) -> None:
     """Have the cluster execute OPERATION once, as the client of FOLDER.
 
@@ -51,7 +53,7 @@ def invoke(folder: Path, operation: tuple[str, ...], timeout: float) -> None:
     Exit codes: 0 executed; 1 Redis answered with an error, the service failed, or no answer came in time; 2 FOLDER
     is no client's folder.
     """
-    _, configuration = load_client(folder)
+    _, configuration = load_client(folder, ask_passphrase)
     service = configuration.service
     result = asyncio.run(_invoke(folder, encode_words(service, operation), timeout))
     if sys.stdout.isatty():

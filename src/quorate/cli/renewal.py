@@ -6,8 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from quorate.auth.certificates import AUTHORITY_FILE, CERTIFICATE_FILE, Authority, read_authority, write_certificate
+from quorate.auth.keyfile import read_seed
 from quorate.cli.output import say
-from quorate.folder import CLUSTER_FILE, ClusterFolder, load_cluster, renew_incarnation
+from quorate.cli.passphrase import ask_passphrase
+from quorate.errors import ConfigurationError
+from quorate.folder import CLUSTER_FILE, KEY_FILE, ClusterFolder, load_cluster, load_key, renew_incarnation
 from quorate.runtime.durability import forget_storage
 from quorate.runtime.lifetime import forget_start, hold_folder
 
@@ -28,7 +32,7 @@ def start_new_history(cluster: ClusterFolder) -> ClusterFolder:
 
 def renew(directory: Path) -> None:
     """Renew the cluster in *directory* and say what to copy where. Refuses while a process holds one of its folders."""
-    cluster = load_cluster(directory)
+    cluster = load_cluster(directory, ask_passphrase)
     with ExitStack() as stack:
         for folder in (directory, *cluster.replicas()):
             stack.enter_context(hold_folder(folder))
@@ -43,3 +47,25 @@ def _explain(cluster: ClusterFolder) -> None:
         say(f"  {folder / CLUSTER_FILE}  to {member.host}, into the folder of replica {replica_id}")
     say(f"  {cluster.client() / CLUSTER_FILE}  to wherever a client or a gateway runs, into the client's folder")
     say("and start them. Who still has the old file is refused by the others.")
+
+
+def renew_certificates(directory: Path) -> None:
+    """Have the authority of the cluster in *directory* sign new certificates, and say what to copy where."""
+    cluster = load_cluster(directory, ask_passphrase)
+    if cluster.configuration.settings.transport != "tls":
+        raise ConfigurationError(f"{directory} holds a cluster without TLS, which needs no certificates")
+    authority = Authority(
+        read_seed(cluster.authority() / KEY_FILE, ask_passphrase), read_authority(cluster.authority())
+    )
+    try:
+        for folder, name, host in cluster.members():
+            write_certificate(folder, authority, name, host, load_key(folder / KEY_FILE, ask_passphrase))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{directory}: a certificate cannot be written: {error.strerror}; doing it again mends what is half done"
+        ) from error
+    say(f"{directory} has new certificates, signed by {cluster.authority()}")
+    say(f"Copy {CERTIFICATE_FILE} and {AUTHORITY_FILE} of each folder over the old ones, one member after the other:")
+    for folder, name, host in cluster.members():
+        say(f"  {folder}  {name}" + ("" if host is None else f" at {host}"))
+    say("A member that runs takes them for its next connections; it need not be stopped.")

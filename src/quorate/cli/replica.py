@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import uvloop
 
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.errors import ConfigurationError
 from quorate.folder import load_replica
 from quorate.runtime.bootstrap import run_replica
@@ -33,6 +34,7 @@ DEFECT = 3
     show_default=True,
     help="What is logged; debug tells every step of the protocol.",
 )
+@passphrase_option
 def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     """Run the replica of FOLDER until SIGTERM or Ctrl-C.
 
@@ -46,7 +48,7 @@ def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     3 stopped because of a defect or because its storage failed.
     """
     configure_logging(log_format, log_level)
-    loaded = load_replica(folder)
+    loaded = load_replica(folder, ask_passphrase)
     try:
         uvloop.run(run_replica(loaded))
     except ConfigurationError:

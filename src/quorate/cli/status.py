@@ -13,6 +13,7 @@ import click
 from quorate.cli.health import LOST_VOTES, UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
 from quorate.cli.options import Seconds
 from quorate.cli.output import counted, print_json, print_table, say
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.cli.renewal import REMEDY
 from quorate.client.aio import AsyncClient, connect
 from quorate.config import ClusterConfiguration
@@ -46,6 +47,7 @@ _DIGEST_SHOWN: Final = 8
 @click.option(
     "--timeout", default=2.0, show_default=True, type=Seconds(), help="Seconds to wait for each replica's answer."
 )
+@passphrase_option
 def status(directory: Path, as_json: bool, timeout: float) -> None:
     """Ask every replica of the cluster in DIRECTORY how it is: each answers for itself.
 
@@ -56,7 +58,7 @@ def status(directory: Path, as_json: bool, timeout: float) -> None:
 
     Exit codes: 0 all replicas are well; 1 one is unreachable or unwell; 2 DIRECTORY is no client's folder.
     """
-    _, configuration = load_client(directory)
+    _, configuration = load_client(directory, ask_passphrase)
     report = assess(configuration, asyncio.run(_ask(directory, configuration, timeout)))
     report["laboratory"] = asyncio.run(_ask_laboratory(directory, configuration, timeout))
     if as_json:

@@ -14,6 +14,7 @@ import uvloop
 from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_address, why_not_free
 from quorate.cli.init import describe_group
 from quorate.cli.output import say
+from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.cli.renewal import start_new_history
 from quorate.cli.supervisor import Gateway, Supervisor
 from quorate.config import ClusterConfiguration, Settings
@@ -45,6 +46,7 @@ class Wanted(NamedTuple):
     service: str | None
     durability: Durability | None
     lab: bool
+    tls: bool
 
 
 @click.command()
@@ -72,6 +74,8 @@ class Wanted(NamedTuple):
     type=click.Choice(["sync", "async", "memory"]),
     help=f"Where votes and state are kept, when the folder is made.  [default: {DEFAULT_DURABILITY}]",
 )
+@click.option("--tls", is_flag=True, help="TLS between all processes, when the folder is made.")
+@passphrase_option
 @click.option("--lab", is_flag=True, help="A laboratory: `quorate attack` can turn its replicas into traitors.")
 @click.option(
     "--log-level",
@@ -88,6 +92,7 @@ def up(
     fresh: bool,
     service: str | None,
     durability: Durability | None,
+    tls: bool,
     lab: bool,
     log_level: str,
 ) -> None:
@@ -101,12 +106,13 @@ def up(
     Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the cluster did not come up, or all replicas ended; 2 an option
     or the folder is wrong, or a port is taken.
     """
-    found = _find_cluster(directory, Wanted(replicas, service, durability, lab))
+    if tls and lab:
+        raise ConfigurationError("a laboratory's callers have no certificates: leave out --tls, or --lab")
+    found = _find_cluster(directory, Wanted(replicas, service, durability, lab, tls))
     replicated = (service or DEFAULT_SERVICE) if found is None else found.configuration.service
     gateway = None if no_redis or replicated != "redis" else _gateway(redis)
     kept = durability or ("memory" if lab else DEFAULT_DURABILITY)  # what a traitor keeps is nothing to begin from
-    settings = Settings(durability=kept)
-    cluster = found or _make_cluster(directory, replicas or DEFAULT_REPLICAS, replicated, settings, lab)
+    cluster = found or _make_cluster(directory, Wanted(replicas, replicated, kept, lab, tls))
     with hold_folder(directory):
         cluster = _prepare(cluster, fresh)
         sys.exit(uvloop.run(_run(cluster, gateway, log_level, lab)))
@@ -121,7 +127,7 @@ def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
         raise ConfigurationError(f"{directory} cannot be read: {error.strerror}; choose another --dir") from error
     if not any((directory / name).exists() for name in (CLIENT_FOLDER, "replica-0")):
         raise ConfigurationError(f"{directory} is not empty, and no cluster's folder; choose another --dir")
-    cluster = load_cluster(directory)
+    cluster = load_cluster(directory, ask_passphrase)
     _compare(directory, cluster.configuration, wanted)
     with hold_folder(directory):  # where it runs already, that says more than a taken port
         _load_service_of(cluster)
@@ -135,14 +141,17 @@ def _load_service_of(cluster: ClusterFolder) -> None:
         raise ConfigurationError(f"{cluster.client() / CLUSTER_FILE}: {error}") from error
 
 
-def _make_cluster(directory: Path, replicas: int, service: str, settings: Settings, lab: bool) -> ClusterFolder:
+def _make_cluster(directory: Path, wanted: Wanted) -> ClusterFolder:
     """A new cluster, on free ports of this machine."""
+    replicas, service = wanted.replicas or DEFAULT_REPLICAS, wanted.service or DEFAULT_SERVICE
     load_service(service)
-    cluster = create_cluster(directory, [(LOOPBACK, port) for port in free_ports(replicas)], service, settings)
+    addresses = [(LOOPBACK, port) for port in free_ports(replicas)]
+    settings = Settings(durability=wanted.durability or DEFAULT_DURABILITY, transport="tls" if wanted.tls else "tcp")
+    cluster = create_cluster(directory, addresses, service, settings)
     say(f"made {directory}: keys and addresses of {replicas} replicas and a client")
     if not quorums_of(replicas).faults:
         say(f"it has {describe_group(replicas)}")
-    return make_laboratory(cluster) if lab else cluster
+    return make_laboratory(cluster) if wanted.lab else cluster
 
 
 def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wanted) -> None:
@@ -160,6 +169,10 @@ def _compare(directory: Path, configuration: ClusterConfiguration, wanted: Wante
         raise ConfigurationError(
             f"{directory} holds a cluster of durability {configuration.settings.durability}, not {wanted.durability}: "
             "leave out --durability, or choose another --dir"
+        )
+    if wanted.tls and configuration.settings.transport != "tls":
+        raise ConfigurationError(
+            f"{directory} holds a cluster that was made without TLS: leave out --tls, or choose another --dir"
         )
     if wanted.lab and not is_laboratory(directory):
         raise ConfigurationError(

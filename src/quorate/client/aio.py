@@ -24,6 +24,7 @@ from quorate.errors import AuthenticationFailed, MalformedMessage, QuorateError,
 from quorate.messages.codec import decode, decode_envelope
 from quorate.messages.protocol import Inspection, Reply
 from quorate.net.links import LinkLimits
+from quorate.net.tls import Credentials, credentials_of
 
 CONNECT_SECONDS: Final = 5.0
 INVOKE_SECONDS: Final = 30.0
@@ -50,12 +51,13 @@ class AsyncClient:
         configuration: ClusterConfiguration,
         limits: ClientLimits = _LIMITS,
         link_limits: LinkLimits = _LINK_LIMITS,
+        credentials: Credentials | None = None,
     ) -> None:
         if limits.sessions < 1:
             raise ValueError(f"a client has at least one session, not {limits.sessions}")
         self.configuration: Final = configuration
         self._authenticator = ClientAuthenticator(key_pair, configuration)
-        self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed)
+        self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed, credentials)
         self._inspections = Inspections(self._authenticator, self._replicas)
         self._coalescer = Coalescer(
             self._make_session, self._replicas.send, configuration, limits, self._describe_unreachable
@@ -166,17 +168,22 @@ async def connect(
     *,
     sessions: int = _LIMITS.sessions,
     wait_seconds: float = CONNECT_SECONDS,
+    passphrase: str | None = None,
 ) -> AsyncIterator[AsyncClient]:
     """A client of the cluster whose client folder is *path*.
 
     Waits for links to f + 1 replicas for up to *wait_seconds*, then raises ClusterUnreachable, which names who cannot
     be reached and why. With 0 it returns at once, and operations wait for the cluster: for tools that look at a
     cluster that may be down.
-    """
-    from quorate.folder import load_client
 
-    key_pair, configuration = load_client(path)
-    client = AsyncClient(key_pair, configuration, _LIMITS._replace(sessions=sessions))
+    *passphrase* opens an encrypted key; without it the environment is asked: QUORATE_PASSPHRASE_FILE, or
+    QUORATE_PASSPHRASE.
+    """
+    from quorate.folder import client_folder_of, load_client
+
+    key_pair, configuration = load_client(path, None if passphrase is None else lambda _: passphrase)
+    credentials = credentials_of(client_folder_of(path), key_pair, configuration)
+    client = AsyncClient(key_pair, configuration, _LIMITS._replace(sessions=sessions), credentials=credentials)
     try:
         if wait_seconds > 0:
             await client.wait_connected(wait_seconds)

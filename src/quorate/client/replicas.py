@@ -10,6 +10,7 @@ from quorate.auth.keys import KeyPair
 from quorate.config import ClusterConfiguration
 from quorate.net.handshake import Refusal
 from quorate.net.links import Dialer, Identity, Link, LinkLimits
+from quorate.net.tls import Credentials
 
 _REMEDIES: Final = {
     Refusal.CLUSTER.text: (
@@ -20,6 +21,15 @@ _REMEDIES: Final = {
         "the replicas do not know this client's key: use a client's folder of their cluster, or add its public key to "
         "cluster.toml at every member"
     ),
+    Refusal.WITHOUT_TLS.text: (
+        "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "
+        "copy it to whoever has another, and start that one again"
+    ),
+    Refusal.WITH_TLS.text: (
+        "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "
+        "copy it to whoever has another, and start that one again"
+    ),
+    Refusal.CERTIFICATE.text: "`quorate init DIR --renew-certificates` makes new certificates; see docs/SECURITY.md",
 }
 """For refusals that do not pass by themselves."""
 
@@ -34,6 +44,7 @@ class Replicas:
         limits: LinkLimits,
         on_frames: Callable[[list[bytes]], None],
         on_change: Callable[[int], None],
+        credentials: Credentials | None = None,
     ) -> None:
         self.counters: Final[dict[str, int]] = {}
         """What happened to the links, by reason."""
@@ -42,7 +53,16 @@ class Replicas:
         self._opened = asyncio.Event()
         identity = Identity(key_pair, configuration)
         self._dialers = [
-            Dialer(identity, member.host, member.port, bytes.fromhex(member.public_key), self, limits, self.counters)
+            Dialer(
+                identity,
+                member.host,
+                member.port,
+                bytes.fromhex(member.public_key),
+                self,
+                limits,
+                self.counters,
+                credentials=credentials,
+            )
             for member in configuration.replicas
         ]
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -23,12 +24,15 @@ _SESSIONS: Final = ClientLimits().sessions
 class Client:
     """Has operations ordered and executed by the cluster. Made by `connect_sync`; a context manager."""
 
-    def __init__(self, path: str | os.PathLike[str], sessions: int, wait_seconds: float) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], sessions: int, wait_seconds: float, passphrase: str | None = None
+    ) -> None:
         self._lock = Lock()
         self._is_closed = False
         self._stop = asyncio.Event()
         self._started: Future[tuple[asyncio.AbstractEventLoop, AsyncClient]] = Future()
-        self._thread = Thread(target=self._run, args=(path, sessions, wait_seconds), name="quorate", daemon=True)
+        connecting = connect(path, sessions=sessions, wait_seconds=wait_seconds, passphrase=passphrase)
+        self._thread = Thread(target=self._run, args=(connecting,), name="quorate", daemon=True)
         self._thread.start()
         try:
             self._loop, self._client = self._started.result()
@@ -75,13 +79,13 @@ class Client:
             future.cancel()  # Ctrl-C in the calling thread
             raise
 
-    def _run(self, path: str | os.PathLike[str], sessions: int, wait_seconds: float) -> None:
+    def _run(self, connecting: AbstractAsyncContextManager[AsyncClient]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve(path, sessions, wait_seconds))
+            runner.run(self._serve(connecting))
 
-    async def _serve(self, path: str | os.PathLike[str], sessions: int, wait_seconds: float) -> None:
+    async def _serve(self, connecting: AbstractAsyncContextManager[AsyncClient]) -> None:
         try:
-            async with connect(path, sessions=sessions, wait_seconds=wait_seconds) as client:
+            async with connecting as client:
                 self._started.set_result((asyncio.get_running_loop(), client))
                 await self._stop.wait()
         except BaseException as error:
@@ -91,7 +95,11 @@ class Client:
 
 
 def connect_sync(
-    path: str | os.PathLike[str], *, sessions: int = _SESSIONS, wait_seconds: float = CONNECT_SECONDS
+    path: str | os.PathLike[str],
+    *,
+    sessions: int = _SESSIONS,
+    wait_seconds: float = CONNECT_SECONDS,
+    passphrase: str | None = None,
 ) -> Client:
     """A blocking client of the cluster whose client folder is *path*; `connect` says how it waits and fails."""
-    return Client(path, sessions, wait_seconds)
+    return Client(path, sessions, wait_seconds, passphrase)

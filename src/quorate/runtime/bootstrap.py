@@ -10,6 +10,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final
 
 from quorate.auth.authenticator import ReplicaAuthenticator
@@ -17,6 +18,7 @@ from quorate.core.replica import Replica
 from quorate.errors import QuorateError
 from quorate.folder import ReplicaFolder
 from quorate.net.links import Dialer, Identity, LinkHandler, Listener, listen
+from quorate.net.tls import credentials_of
 from quorate.runtime.durability import find
 from quorate.runtime.inspection import Inspector, Parts
 from quorate.runtime.lifetime import hold_folder, mark_started
@@ -158,7 +160,16 @@ async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
     identity = Identity(folder.key_pair, folder.configuration)
     members = folder.configuration.replicas
     own = members[folder.replica_id]
-    listener = await listen(folder.settings.listen_host or own.host, own.port, identity, assembly.handler)
+    credentials = credentials_of(folder.path, folder.key_pair, folder.configuration)
+    refused = assembly.telemetry.handshake_refused
+    listener = await listen(
+        folder.settings.listen_host or own.host,
+        own.port,
+        identity,
+        assembly.handler,
+        credentials=credentials,
+        tell=partial(refused, "listener"),
+    )
     dialers = [
         Dialer(
             identity,
@@ -167,6 +178,8 @@ async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
             bytes.fromhex(member.public_key),
             assembly.handler,
             counters=listener.counters,
+            credentials=credentials,
+            tell=partial(refused, f"dialer of {member.host}:{member.port}"),
         )
         for member in members[: folder.replica_id]
     ]

@@ -113,6 +113,11 @@ class Telemetry:
         else:
             self.say(logging.INFO, event, fields)
 
+    def handshake_refused(self, end: str, peer: str, reason: str) -> None:
+        """Log, now and then, that a handshake was refused here or there: a line for each *end* of ours and reason."""
+        kind = (end, reason.partition(":")[0])
+        self.say_now_and_then(logging.WARNING, "handshake-refused", kind, {"peer": peer, "reason": reason})
+
     def refused(self, peer: str, reason: str, total: int) -> None:
         """Log, now and then, that a frame was refused."""
         fields = {"peer": peer, "reason": reason, "total": total}
