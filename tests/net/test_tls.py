@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,8 @@ from quorate.auth.certificates import AUTHORITY_FILE, CERTIFICATE_FILE, Authorit
 from quorate.auth.keys import KeyPair
 from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import ConfigurationError
-from quorate.net.handshake import Refusal
+from quorate.net import tls
+from quorate.net.handshake import Refusal, Role
 from quorate.net.links import LINKS_OPENED, Dialer, Identity, Listener, listen
 from quorate.net.tls import Credentials
 
@@ -160,18 +160,20 @@ def test_what_is_sent_cannot_be_read_on_the_way(parties: list[Party], make_recor
     run(scenario())
 
 
-@pytest.mark.parametrize("signed_by", ["the same authority", "another authority"])
+@pytest.mark.parametrize("shown", ["another member's", "stolen from the one", "stolen from the other", "a stranger's"])
 def test_a_man_in_the_middle_is_refused_by_both(
-    parties: list[Party], tmp_path: Path, make_recorder: Any, run: Any, signed_by: str
+    parties: list[Party], tmp_path: Path, make_recorder: Any, run: Any, shown: str
 ) -> None:
     """He ends TLS and begins it anew, and passes on what both say: with a certificate that everybody believes, that of
-    another member, the proofs do not match; with any other, TLS itself ends."""
-    insider = signed_by == "the same authority"
+    another member or stolen from one end, the proofs do not match; with any other, TLS itself ends."""
+    insider = shown != "a stranger's"
     middle = parties[3]
     if not insider:
         middle = middle._replace(folder=tmp_path / "middle")
         middle.folder.mkdir()
         write_certificate(middle.folder, Authority(b"\x08" * 32), "member 0", "127.0.0.1", middle.key_pair)
+    as_listener = parties[0] if shown == "stolen from the one" else middle
+    as_dialer = parties[1] if shown == "stolen from the other" else middle
 
     async def scenario() -> None:
         here, there = make_recorder(), make_recorder()
@@ -188,12 +190,12 @@ def test_a_man_in_the_middle_is_refused_by_both(
             writer.transport.abort()
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            context = middle.context(ssl.PROTOCOL_TLS_CLIENT)
+            context = as_dialer.context(ssl.PROTOCOL_TLS_CLIENT)
             onward = await asyncio.open_connection("127.0.0.1", listener.port, ssl=context)
             pipes.append(asyncio.create_task(pipe(reader, onward[1])))
             pipes.append(asyncio.create_task(pipe(onward[0], writer)))
 
-        context = middle.context(ssl.PROTOCOL_TLS_SERVER)
+        context = as_listener.context(ssl.PROTOCOL_TLS_SERVER)
         server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
         dialer = dial(
             parties[1], server.sockets[0].getsockname()[1], here, parties[0], tell=told_here, jitter=lambda: 1.0
@@ -354,8 +356,6 @@ def test_replaced_certificates_are_taken_while_it_runs(parties: list[Party], mak
         await there.opened()
         for party in parties:
             write_certificate(party.folder, other, "new", None, party.key_pair)
-            later = (party.folder / CERTIFICATE_FILE).stat().st_mtime_ns + 1_000_000
-            os.utime(party.folder / CERTIFICATE_FILE, ns=(later, later))
         late = dial(parties[2], listener.port, again, parties[0])
         await again.opened()
         await there.opened(2)
@@ -382,6 +382,58 @@ def test_replaced_certificates_that_are_of_no_use_are_told_and_not_taken(
     records = [record for record in caplog.records if record.getMessage() == "certificate-not-taken"]
     assert len(records) == 1
     assert str(parties[0].folder / CERTIFICATE_FILE) in records[0].__dict__["fields"]["reason"]
+
+
+def test_a_replaced_certificate_is_taken_once_what_kept_it_out_is_mended(
+    parties: list[Party], authority: Authority, make_recorder: Any, run: Any
+) -> None:
+    """It is open to others at first; the remedy that the log names changes no content."""
+    path = parties[0].folder / CERTIFICATE_FILE
+
+    async def shown_at(port: int) -> bytes:
+        context = parties[2].context(ssl.PROTOCOL_TLS_CLIENT)
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        return certificate
+
+    async def scenario() -> None:
+        old = path.read_text()
+        listener = await serve(parties[0], make_recorder())
+        write_certificate(parties[0].folder, authority, "new", None, parties[0].key_pair)
+        path.chmod(0o644)
+        assert await shown_at(listener.port) == certificate_in(old)
+        path.chmod(0o600)
+        assert await shown_at(listener.port) == certificate_in(path.read_text())
+        await stop(listener)
+
+    run(scenario())
+
+
+def certificate_in(text: str) -> bytes:
+    """The first certificate of a file, as it travels."""
+    end = "-----END CERTIFICATE-----"
+    return ssl.PEM_cert_to_DER_cert(text[: text.index(end)] + end)
+
+
+def test_a_file_that_goes_away_while_it_is_looked_at_is_told(
+    parties: list[Party], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between two looks: whoever connects in that moment is served with what was read before."""
+    credentials = parties[0].credentials()
+    path = parties[0].folder / CERTIFICATE_FILE
+    path.write_text("another")
+    refuse = tls.refuse_open_file
+
+    def remove_and_look(path: Path) -> None:
+        path.unlink()
+        refuse(path)
+
+    monkeypatch.setattr(tls, "refuse_open_file", remove_and_look)
+    credentials.secure(asyncio.Protocol(), Role.LISTENER)
+
+    (record,) = caplog.records
+    assert record.__dict__["fields"]["reason"].startswith(f"{path} cannot be read: No such file")
 
 
 def issue_expired(party: Party, authority: Authority) -> None:

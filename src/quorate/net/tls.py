@@ -34,13 +34,15 @@ _RENEW: Final = (
 )
 
 
+_Look = tuple[int, int, int]
+
+
 class _Loaded(NamedTuple):
-    """What was read from the two files, and when they were written."""
+    """What was read from the two files."""
 
     contexts: dict[Role, ssl.SSLContext]
     digest: bytes
     """Of the own certificate."""
-    written: tuple[int, int]
 
 
 class Credentials:
@@ -53,7 +55,7 @@ class Credentials:
         self._certificate = folder / CERTIFICATE_FILE
         self._authority = folder / AUTHORITY_FILE
         self._password = tls_password(key_pair)
-        self._written = self._when_written()
+        self._seen = self._look()
         self._loaded = self._load()
         self._complaint = ""
 
@@ -68,9 +70,9 @@ class Credentials:
     def _look_again(self) -> None:
         """Read the files anew if they were replaced; what cannot be used is told once, and the old ones stay."""
         try:
-            written = self._when_written()
-            if written != self._written:
-                self._written = written
+            seen = self._look()
+            if seen != self._seen:
+                self._seen = seen
                 self._loaded = self._load()
                 self._complaint = ""
         except ConfigurationError as error:
@@ -79,15 +81,15 @@ class Credentials:
                 fields = {"reason": self._complaint}
                 logging.getLogger("quorate").warning("certificate-not-taken", extra={"fields": fields})
 
-    def _when_written(self) -> tuple[int, int]:
-        return _written(self._certificate), _written(self._authority)
+    def _look(self) -> tuple[_Look, _Look]:
+        return _look_at(self._certificate), _look_at(self._authority)
 
     def _load(self) -> _Loaded:
         refuse_open_file(self._certificate)
         kinds = {Role.LISTENER: ssl.PROTOCOL_TLS_SERVER, Role.DIALER: ssl.PROTOCOL_TLS_CLIENT}
         contexts = {role: self._context(kind) for role, kind in kinds.items()}
         contexts[Role.LISTENER].num_tickets = 0  # every link makes a new handshake
-        return _Loaded(contexts, self._try_out(contexts), self._written)
+        return _Loaded(contexts, self._try_out(contexts))
 
     def _context(self, kind: int) -> ssl.SSLContext:
         context = ssl.SSLContext(kind)
@@ -293,9 +295,11 @@ class _SecureTransport(asyncio.Transport, asyncio.Protocol):
             self._raw.write(self._outgoing.read())
 
 
-def _written(path: Path) -> int:
+def _look_at(path: Path) -> _Look:
+    """What is different after any change: also of the mode, which may be what kept the file from being used."""
     try:
-        return path.stat().st_mtime_ns
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_ctime_ns
     except FileNotFoundError:
         raise ConfigurationError(f"{path} does not exist, and the cluster's transport is tls; {_RENEW}") from None
     except OSError as error:
