@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from quorate.auth.certificates import Authority, read_authority, tls_password
+from quorate.auth.certificates import AUTHORITY_FILE, Authority, open_authority, tls_password
 from quorate.auth.keys import KeyPair
 from quorate.config import Settings
 from quorate.errors import ConfigurationError
@@ -41,16 +42,50 @@ def test_its_key_opens_with_the_members_own_alone() -> None:
         load_pem_private_key(key, tls_password(other))
 
 
-def test_an_authority_whose_certificate_is_anothers_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="is not that of its private key"):
-        Authority(SEED, Authority(b"\x08" * 32).pem.encode())
-    with pytest.raises(ConfigurationError, match="is damaged"):
-        Authority(SEED, b"nonsense")
+def test_an_authority_is_opened_with_its_own_certificate(tmp_path: Path) -> None:
+    pem = Authority(SEED).pem
+    (tmp_path / AUTHORITY_FILE).write_text(pem)
+
+    assert open_authority(tmp_path, SEED).pem == pem
+
+
+@pytest.mark.parametrize("pem", [Authority(b"\x08" * 32).pem, "nonsense", ""])
+def test_an_authority_whose_certificate_is_anothers_is_refused(tmp_path: Path, pem: str) -> None:
+    path = tmp_path / AUTHORITY_FILE
+    path.write_text(pem)
+
+    with pytest.raises(ConfigurationError, match=f"{path} does not hold the certificate of the private key beside it"):
+        open_authority(tmp_path, SEED)
 
 
 def test_an_authority_that_is_kept_elsewhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"{tmp_path}/authority.pem cannot be read: No such file"):
-        read_authority(tmp_path)
+        open_authority(tmp_path, SEED)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_a_host_that_is_none_is_named_and_nothing_is_made(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{re.escape(host)} is no host's name or address"):
+        create_cluster(tmp_path / "cluster", [(host, 7100)], "redis", Settings(transport="tls"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_members_believe_besides_is_seen(tmp_path: Path) -> None:
+    own, other = Authority(SEED), Authority(b"\x08" * 32)
+    path = tmp_path / AUTHORITY_FILE
+
+    path.write_text(other.pem + own.pem.replace("\n", "\r\n"))
+    own.refuse_unless_believed(path)
+    for text in (other.pem, "", "nonsense"):
+        path.write_text(text)
+        with pytest.raises(
+            ConfigurationError, match=f"{path} does not hold the certificate of the authority .* append"
+        ):
+            own.refuse_unless_believed(path)
+    path.unlink()
+    with pytest.raises(ConfigurationError, match=f"{path} cannot be read"):
+        own.refuse_unless_believed(path)
 
 
 def test_without_the_package_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import nacl.exceptions
+import nacl.pwhash.argon2id
 import pytest
 
 from quorate.auth.keyfile import (
@@ -134,6 +136,16 @@ def test_a_damaged_file_is_named_and_not_quoted(key_file: Path, text: str, old: 
 
     assert str(raised.value).startswith(str(key_file))
     assert tomllib.loads(text)["box"] not in str(raised.value)
+
+
+def test_too_little_memory_for_the_derivation_is_said(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **costs: int) -> bytes:
+        raise nacl.exceptions.RuntimeError("Unexpected failure in key derivation")
+
+    monkeypatch.setattr(nacl.pwhash.argon2id, "kdf", refuse)
+
+    with pytest.raises(ConfigurationError, match=f"{key_file} cannot be opened: .* takes 64 MiB of memory"):
+        read_seed(key_file, says("a passphrase that no other test has"))
 
 
 @pytest.mark.parametrize(("content", "passphrase"), [("one\n", "one"), ("two words\r\n", "two words"), (" x ", " x ")])

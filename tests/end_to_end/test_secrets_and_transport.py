@@ -145,6 +145,22 @@ def test_a_replica_without_tls_is_refused_and_both_logs_say_why(
             process.wait(20)
 
 
+async def certificate_at(host: str, port: int) -> bytes:
+    """What a replica shows to whoever connects."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return certificate
+
+
+def first_certificate(path: Path) -> bytes:
+    end = "-----END CERTIFICATE-----"
+    return ssl.PEM_cert_to_DER_cert(path.read_text().partition(end)[0] + end)
+
+
 def test_certificates_are_renewed_under_a_running_cluster(
     start_cluster: Any, helpers: Any, tmp_path: Path, given_by_environment: None
 ) -> None:
@@ -159,6 +175,8 @@ def test_certificates_are_renewed_under_a_running_cluster(
     assert all(
         old != (each / CERTIFICATE_FILE).read_bytes() for old, each in zip(before, folder.replicas(), strict=True)
     )
+    shown = [asyncio.run(certificate_at(member.host, member.port)) for member in folder.configuration.replicas]
+    assert shown == [first_certificate(each / CERTIFICATE_FILE) for each in folder.replicas()]
     assert helpers.quorate("invoke", str(folder.client()), "--", "SET", "a", "b").returncode == 0
     assert cluster.status()["healthy"]
     assert cluster.end() == 0

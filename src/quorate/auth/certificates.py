@@ -8,6 +8,7 @@ have in their `authority.pem`, and no name in it is looked at.
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,13 +38,16 @@ def tls_password(key_pair: KeyPair) -> bytes:
 
 
 class Authority:
-    """Signs the certificates of one cluster's members. Its private key is a seed, as a member's is."""
+    """Signs the certificates of one cluster's members. Its private key is a seed, as a member's is.
+
+    Raises ValueError when *certificate* is damaged or not of that key.
+    """
 
     def __init__(self, seed: bytes, certificate: bytes | None = None) -> None:
         self._key = _private_key(seed)
         self._certificate = self._sign_own() if certificate is None else _parse(certificate)
         if self._certificate.public_key() != self._key.public_key():
-            raise ConfigurationError("the authority's certificate is not that of its private key: restore its folder")
+            raise ValueError("the certificate of another authority")
 
     def __repr__(self) -> str:
         return "Authority()"
@@ -75,6 +79,20 @@ class Authority:
         )
         return _pem(builder.sign(self._key, None)) + private.decode()
 
+    def refuse_unless_believed(self, path: Path) -> None:
+        """Refuse when a member's `authority.pem` does not hold this authority's certificate."""
+        from cryptography import x509
+
+        try:
+            believed = x509.load_pem_x509_certificates(_read(path))
+        except ValueError:
+            believed = []
+        if self._certificate not in believed:
+            raise ConfigurationError(
+                f"{path} does not hold the certificate of the authority that is to sign, and nothing was changed: "
+                f"append it there and to the {AUTHORITY_FILE} of every member that runs, then do this again"
+            )
+
     def _sign_own(self) -> x509.Certificate:
         from cryptography import x509
 
@@ -99,10 +117,7 @@ def _private_key(seed: bytes) -> Ed25519PrivateKey:
 def _parse(pem: bytes) -> x509.Certificate:
     from cryptography import x509
 
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise ConfigurationError("the authority's certificate is damaged: restore its folder") from None
+    return x509.load_pem_x509_certificate(pem)
 
 
 def _builder(name: str, issuer: x509.Name, public_key: object, days: int) -> x509.CertificateBuilder:
@@ -132,10 +147,12 @@ def _authority_key_identifier(key: Ed25519PrivateKey) -> x509.AuthorityKeyIdenti
 def _general_name(host: str) -> x509.GeneralName:
     from cryptography import x509
 
-    try:
+    with suppress(ValueError):
         return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
+    try:
         return x509.DNSName(host.encode("idna").decode())
+    except ValueError:
+        raise ConfigurationError(f"{host} is no host's name or address: correct it") from None
 
 
 def _pem(certificate: x509.Certificate) -> str:
@@ -145,15 +162,29 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def write_certificate(folder: Path, authority: Authority, name: str, host: str | None, key_pair: KeyPair) -> None:
-    """Give a member a new certificate, and the authority's beside it; each file is replaced whole."""
+    """Give a member a certificate, and the authority's beside it, as the only one that it believes."""
     replace_file(folder / AUTHORITY_FILE, authority.pem, 0o644)
+    renew_certificate(folder, authority, name, host, key_pair)
+
+
+def renew_certificate(folder: Path, authority: Authority, name: str, host: str | None, key_pair: KeyPair) -> None:
+    """Give a member a new certificate, whole in the place of the old one; whom it believes stays as it is."""
     replace_file(folder / CERTIFICATE_FILE, authority.issue(name, host, key_pair), 0o600)
 
 
-def read_authority(folder: Path) -> bytes:
-    """The authority's own certificate, of the folder that keeps its key."""
+def open_authority(folder: Path, seed: bytes) -> Authority:
+    """The authority whose private key is *seed*, with the certificate that the folder of that key holds."""
     path = folder / AUTHORITY_FILE
+    try:
+        return Authority(seed, _read(path))
+    except ValueError:
+        raise ConfigurationError(
+            f"{path} does not hold the certificate of the private key beside it: restore both from their copy"
+        ) from None
+
+
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; restore the authority's folder") from None
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; restore its copy") from None

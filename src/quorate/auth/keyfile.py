@@ -76,7 +76,13 @@ def read_seed(path: Path, passphrase_of: PassphraseSource | None = None) -> byte
             ) from None
     content = _parse(path, text)
     passphrase = (passphrase_of or passphrase_of_environment)(path)
-    key = _derive(passphrase, bytes.fromhex(content.salt), content.operations, content.memory_bytes)
+    try:
+        key = _derive(passphrase, bytes.fromhex(content.salt), content.operations, content.memory_bytes)
+    except nacl.exceptions.RuntimeError:
+        raise ConfigurationError(
+            f"{path} cannot be opened: making the key of a passphrase takes {content.memory_bytes >> 20} MiB of "
+            "memory, which cannot be had; free some, or raise the limit of this process"
+        ) from None
     try:
         return _checked(nacl.secret.SecretBox(key).decrypt(bytes.fromhex(content.box)))
     except (nacl.exceptions.CryptoError, ValueError):
@@ -88,7 +94,10 @@ def read_seed(path: Path, passphrase_of: PassphraseSource | None = None) -> byte
 
 def refuse_open_file(path: Path) -> None:
     """Refuse a file with a secret in it that its group or the world may open."""
-    mode = path.stat().st_mode
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; restore its copy") from error
     if stat.S_ISREG(mode) and mode & 0o077:
         raise ConfigurationError(f"{path} is open to others than its owner; run: chmod 600 {path}")
 

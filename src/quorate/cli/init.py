@@ -108,6 +108,8 @@ def init(
         _refuse_options(context, "--renew-certificates", "the certificates")
         renew_cluster_certificates(directory)
         return
+    if not encrypt_keys and context.get_parameter_source("passphrase_file") is ParameterSource.COMMANDLINE:
+        raise ConfigurationError("--passphrase-file encrypts nothing by itself: add --encrypt-keys, or leave it out")
     load_service(service)
     settings = Settings(
         request_authentication=request_authentication,

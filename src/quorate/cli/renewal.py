@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from quorate.auth.certificates import AUTHORITY_FILE, CERTIFICATE_FILE, Authority, read_authority, write_certificate
+from quorate.auth.certificates import AUTHORITY_FILE, CERTIFICATE_FILE, open_authority, renew_certificate
 from quorate.auth.keyfile import read_seed
 from quorate.cli.output import say
 from quorate.cli.passphrase import ask_passphrase
@@ -54,18 +54,18 @@ def renew_certificates(directory: Path) -> None:
     cluster = load_cluster(directory, ask_passphrase)
     if cluster.configuration.settings.transport != "tls":
         raise ConfigurationError(f"{directory} holds a cluster without TLS, which needs no certificates")
-    authority = Authority(
-        read_seed(cluster.authority() / KEY_FILE, ask_passphrase), read_authority(cluster.authority())
-    )
+    authority = open_authority(cluster.authority(), read_seed(cluster.authority() / KEY_FILE, ask_passphrase))
+    for folder, _, _ in cluster.members():
+        authority.refuse_unless_believed(folder / AUTHORITY_FILE)
     try:
         for folder, name, host in cluster.members():
-            write_certificate(folder, authority, name, host, load_key(folder / KEY_FILE, ask_passphrase))
+            renew_certificate(folder, authority, name, host, load_key(folder / KEY_FILE, ask_passphrase))
     except OSError as error:
         raise ConfigurationError(
             f"{directory}: a certificate cannot be written: {error.strerror}; doing it again mends what is half done"
         ) from error
     say(f"{directory} has new certificates, signed by {cluster.authority()}")
-    say(f"Copy {CERTIFICATE_FILE} and {AUTHORITY_FILE} of each folder over the old ones, one member after the other:")
+    say(f"Copy {CERTIFICATE_FILE} of each folder over the old one, one member after the other:")
     for folder, name, host in cluster.members():
         say(f"  {folder}  {name}" + ("" if host is None else f" at {host}"))
-    say("A member that runs takes them for its next connections; it need not be stopped.")
+    say("A member that runs takes it for its next connections; it need not be stopped.")
