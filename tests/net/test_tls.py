@@ -488,11 +488,24 @@ def test_a_certificate_of_no_use_is_found_at_the_start(
     assert str(raised.value).startswith(str(parties[0].folder))
 
 
-@pytest.mark.parametrize(("text", "message"), [("nonsense", "holds no certificates"), ("", "holds no certificates")])
-def test_an_authority_file_of_no_use_is_found_at_the_start(parties: list[Party], text: str, message: str) -> None:
-    (parties[0].folder / AUTHORITY_FILE).write_text(text)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nonsense", "holds no certificates"),
+        ("", "holds no certificates"),
+        (None, "does not exist, and the cluster's transport is tls"),
+    ],
+)
+def test_an_authority_file_of_no_use_is_found_at_the_start(
+    parties: list[Party], text: str | None, message: str
+) -> None:
+    path = parties[0].folder / AUTHORITY_FILE
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
 
-    with pytest.raises(ConfigurationError, match=f"{parties[0].folder / AUTHORITY_FILE} {message}; copy it"):
+    with pytest.raises(ConfigurationError, match=f"{path} {message}; copy it from another member"):
         parties[0].credentials()
 
 

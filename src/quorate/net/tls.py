@@ -32,8 +32,7 @@ _RECORD_BYTES: Final = 16 << 10
 _RENEW: Final = (
     "`quorate init DIR --renew-certificates` makes new ones; docs/SECURITY.md says what one of your own has to be"
 )
-
-
+_COPY: Final = "copy it from another member: all have the same"
 _Look = tuple[int, int, int]
 
 
@@ -82,7 +81,7 @@ class Credentials:
                 logging.getLogger("quorate").warning("certificate-not-taken", extra={"fields": fields})
 
     def _look(self) -> tuple[_Look, _Look]:
-        return _look_at(self._certificate), _look_at(self._authority)
+        return _look_at(self._certificate, _RENEW), _look_at(self._authority, _COPY)
 
     def _load(self) -> _Loaded:
         refuse_open_file(self._certificate)
@@ -99,9 +98,7 @@ class Credentials:
         try:
             context.load_verify_locations(self._authority)
         except (ssl.SSLError, OSError):
-            raise ConfigurationError(
-                f"{self._authority} holds no certificates; copy it from another member: all have the same"
-            ) from None
+            raise ConfigurationError(f"{self._authority} holds no certificates; {_COPY}") from None
         try:
             context.load_cert_chain(self._certificate, password=self._password)
         except (ssl.SSLError, OSError) as error:
@@ -295,15 +292,15 @@ class _SecureTransport(asyncio.Transport, asyncio.Protocol):
             self._raw.write(self._outgoing.read())
 
 
-def _look_at(path: Path) -> _Look:
+def _look_at(path: Path, remedy: str) -> _Look:
     """What is different after any change: also of the mode, which may be what kept the file from being used."""
     try:
         status = path.stat()
         return status.st_ino, status.st_size, status.st_ctime_ns
     except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist, and the cluster's transport is tls; {_RENEW}") from None
+        raise ConfigurationError(f"{path} does not exist, and the cluster's transport is tls; {remedy}") from None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
 
 
 def _digest(side: ssl.SSLObject) -> bytes:
