@@ -75,6 +75,11 @@ class RunningCluster:
         for line in stream:
             lines.append(line.rstrip("\n"))
 
+    def _read_to_the_end(self) -> None:
+        """It has ended; what it printed may not have been read yet."""
+        for reader in self._readers:
+            reader.join(5)
+
     @property
     def output(self) -> str:
         """What it printed until now."""
@@ -84,8 +89,11 @@ class RunningCluster:
         """The first line that matches *pattern*, once it is there."""
 
         def find() -> re.Match[str] | None:
+            has_ended = self.process.poll() is not None
+            if has_ended:
+                self._read_to_the_end()
             found = next((match for line in list(self.lines) if (match := re.search(pattern, line))), None)
-            assert found or self.process.poll() is None, f"it ended before {pattern!r}:\n{self.output}"
+            assert found or not has_ended, f"it ended before {pattern!r}:\n{self.output}"
             return found
 
         match: re.Match[str] = eventually(find, f"{pattern!r} in the output of quorate up", seconds)
@@ -129,8 +137,7 @@ class RunningCluster:
         """Signal it and wait for its end: the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(seconds)
-        for reader in self._readers:
-            reader.join(5)
+        self._read_to_the_end()
         return code
 
     def destroy(self) -> None:
@@ -145,8 +152,7 @@ class RunningCluster:
         for pid in self.all_pids():
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
-        for reader in self._readers:
-            reader.join(5)
+        self._read_to_the_end()
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
