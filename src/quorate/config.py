@@ -7,11 +7,13 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from quorate.errors import ConfigurationError
+from quorate.messages.access import PREFIXES_MAX, ClientName, Grant
 from quorate.messages.protocol import REPLICAS_MAX, WINDOW_MAX
 
 FORMAT: Final = 1
 """The version of the configuration file. A newer one is refused."""
 
+KeyPrefix = Annotated[str, Meta(min_length=1, max_length=128)]
 HexKey = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -60,10 +62,19 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClientEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """One client that may use the service."""
+    """One client that may use the cluster from its beginning (`messages.access.Grant` says what each field means).
+    Who is let in later stands in the replicated access table alone."""
 
-    name: str
+    name: ClientName
     public_key: HexKey
+    administrator: bool = False
+    read_only: bool = False
+    prefixes: Annotated[tuple[KeyPrefix, ...], Meta(max_length=PREFIXES_MAX)] = ()
+
+    def grant(self) -> Grant:
+        """The row that the access table begins with."""
+        prefixes = tuple(prefix.encode() for prefix in self.prefixes)
+        return Grant(bytes.fromhex(self.public_key), self.name, self.administrator, self.read_only, prefixes)
 
 
 class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +111,14 @@ class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
     def replica_count(self) -> int:
         """n."""
         return len(self.replicas)
+
+    def grants(self) -> tuple[Grant, ...]:
+        """The clients that the access table begins with."""
+        return tuple(client.grant() for client in self.clients)
+
+    def member_keys(self) -> frozenset[bytes]:
+        """The replicas' public keys."""
+        return frozenset(bytes.fromhex(member.public_key) for member in self.replicas)
 
     def domain(self) -> bytes:
         """What every signature and session key of this history covers: the cluster and its incarnation."""

@@ -150,7 +150,9 @@ def test_correction_10_large_answers_are_bounded_in_bytes() -> None:
     """As above, with bodies of half a megabyte: 1,000 questions in one moment bring no more than a few answers."""
     stage = Stage(liars=(3,))
     stage.open()
-    session, padding = stage.core(0).tables.last_opening(stage.clients[0].client_id)[1], b" " * 500_000
+    opening, padding = stage.core(0).tables.last_opening(stage.clients[0].client_id), b" " * 500_000
+    assert opening is not None
+    session = int.from_bytes(opening.results[0] or b"")
     stage.submit(stage.request((b"add 1" + padding,), session, 1))
     stage.asked += 1
     large = [digest for digest, held in stage.core(0).log.batches.items() if len(held.batch.data) > 400_000]

@@ -226,7 +226,9 @@ def test_c2_a_request_that_is_valid_for_the_backups_alone_with_macs() -> None:
     stage.add(3)
     stage.advance(5000)
     assert stage.views() == [1] * 4
-    assert stage.core(0).tables.last_opening(stage.clients[1].client_id)[0] == 1
+    opening = stage.core(0).tables.last_opening(stage.clients[1].client_id)
+    assert opening is not None
+    assert opening.timestamp == 1
     stage.add(3)
     stage.assert_recovers()
     assert stage.views() == [1] * 4

@@ -36,7 +36,10 @@ def configuration_of(replica_count: int, settings: Settings | None = None) -> Cl
         replicas=tuple(
             Member("127.0.0.1", 7000 + number, key_pair(number + 1).public_key.hex()) for number in range(replica_count)
         ),
-        clients=tuple(ClientEntry(f"client-{number}", key_pair(200 + number).public_key.hex()) for number in range(2)),
+        clients=tuple(
+            ClientEntry(f"client-{number}", key_pair(200 + number).public_key.hex(), administrator=number == 0)
+            for number in range(2)
+        ),
         settings=settings or Settings(),
     )
 

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quorate.core.access import AccessTable
 from quorate.core.tables import ReplicatedTables, TablesSnapshot, decode_snapshot, encode_snapshot
 from quorate.errors import MalformedMessage
+from quorate.messages.access import Grant
 from quorate.messages.protocol import REQUESTS_MAX, Outcome, Request
 
 ONE, TWO, STRANGER = b"1" * 32, b"2" * 32, b"s" * 32
 
 
 def tables(sessions_max: int = 2) -> ReplicatedTables:
-    return ReplicatedTables((ONE, TWO), sessions_max)
+    return ReplicatedTables(AccessTable((Grant(ONE, "one"), Grant(TWO, "two"))), sessions_max)
 
 
 def opened(copy: ReplicatedTables, client: bytes, timestamp: int, sequence_number: int, index: int = 0) -> int:
@@ -42,7 +44,7 @@ def test_the_order_of_use_is_replicated() -> None:
     """Two replicas that executed the same, one of them restored from a snapshot in between, close the same session."""
     one = tables()
     first, second = opened(one, ONE, 1, 1), opened(one, ONE, 2, 2)
-    one.record(Request(ONE, first, 1, (b"x",)), (b"r",))
+    one.record(Request(ONE, first, 1, (b"x",)), Outcome.EXECUTED, (b"r",))
     two = tables()
     two.restore(decode_snapshot(encode_snapshot(one.snapshot())))
     for copy in (one, two):
@@ -55,7 +57,7 @@ def test_the_order_of_use_is_replicated() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"junk", b"\x93\x00\xc4\x00\x80", encode_snapshot(TablesSnapshot(-1, b"s" * 32, {}))],
+    [b"", b"junk", b"\x93\x00\xc4\x00\x80", encode_snapshot(TablesSnapshot(-1, b"s" * 32, {}, b"\x90"))],
 )
 def test_a_snapshot_that_is_none(data: bytes) -> None:
     with pytest.raises(MalformedMessage):
@@ -65,7 +67,7 @@ def test_a_snapshot_that_is_none(data: bytes) -> None:
 @pytest.mark.parametrize("row", [b"", b"\x93\x00\x00\xc0", b"junk", b"\x93\x01\x01\x91\x92\x01\x01"])
 def test_rows_that_are_none(row: bytes) -> None:
     with pytest.raises(MalformedMessage):
-        tables().restore(TablesSnapshot(1, b"s" * 32, {ONE: row}))
+        tables().restore(TablesSnapshot(1, b"s" * 32, {ONE: row}, b"\x90"))
 
 
 steps = st.lists(
@@ -94,7 +96,7 @@ def test_exactly_once_bounded_and_restorable(actions: list[tuple[str, bytes, int
                 request = Request(client, names[which % len(names)], timestamp, (b"x",))
                 verdict = copy.judge(request)
                 if verdict.is_new:
-                    copy.record(request, (b"%d" % number,))
+                    copy.record(request, Outcome.EXECUTED, (b"%d" % number,))
             verdicts.append(verdict)
         assert verdicts[0] == verdicts[1]
         if action == "open" and verdicts[0].is_new:

@@ -177,9 +177,9 @@ MUTANTS = [
     ),
     mutant(
         "an old opening opens a session again",
-        TABLES + "open_session",
-        "if request.timestamp < opening:",
-        "if False:",
+        TABLES + "_judge_opening",
+        "request.timestamp > last.timestamp",
+        "request.timestamp != last.timestamp",
         "everything",
         "duplicate-requests",
         budget=200,

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from core.group import Group
 from quorate.config import Settings
+from quorate.core.access import AccessTable
 from quorate.core.ports import Context
 from quorate.core.tables import GENESIS_SEED, ReplicatedTables
 from quorate.services.counter import CounterService
@@ -45,7 +46,7 @@ def clockworks(settings: Settings | None = None) -> tuple[Group, list[Clockwork]
 
 def test_time_1_effective_time_is_the_proposed_or_one_more_than_the_last() -> None:
     """6.2: BFS takes "the maximum of the proposed and 1 + the largest value selected for any previous request"."""
-    tables = ReplicatedTables((), 4)
+    tables = ReplicatedTables(AccessTable(()), 4)
     seen = []
     for number, proposed in enumerate([100, 50, 50, 200, 0, 201, 2**63 - 1, 5], start=1):
         tables.advance(proposed, number, b"d" * 32)
@@ -70,10 +71,10 @@ def test_time_1_every_replica_executes_with_the_same_time_and_seed() -> None:
 def test_time_1_the_seed_follows_from_the_order_alone() -> None:
     """Decisions, seed: "derived at execution from the previous seed, the sequence number and the batch digest, never
     proposed"."""
-    tables = ReplicatedTables((), 4)
+    tables = ReplicatedTables(AccessTable(()), 4)
     tables.advance(5, 1, b"a" * 32)
     assert tables.seed == sha256(GENESIS_SEED + (1).to_bytes(8, "big") + b"a" * 32).digest()
-    other = ReplicatedTables((), 4)
+    other = ReplicatedTables(AccessTable(()), 4)
     other.advance(99, 1, b"a" * 32)
     assert other.seed == tables.seed
     other.advance(99, 2, b"b" * 32)

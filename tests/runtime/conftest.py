@@ -23,6 +23,11 @@ class FakeLink:
     peer: FakePeer
     sent: list[bytes] = field(default_factory=list)
     is_full: bool = False
+    closed: str | None = None
+
+    def close(self, reason: str) -> None:
+        """Note why."""
+        self.closed = reason
 
     def send(self, frame: bytes) -> bool:
         """Note *frame*, unless the queue is full."""

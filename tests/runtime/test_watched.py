@@ -88,7 +88,8 @@ def test_a_replica_watches_its_service(
     cluster = create_cluster(tmp_path / "cluster", [("127.0.0.1", 7300)], service, Settings())
     assembly = Assembly(load_replica(cluster.replica(0)))
 
-    results = run(assembly.replica.core, Request(b"c" * 32, 1, 1, (b"a",)), 5)
+    client = bytes.fromhex(cluster.configuration.clients[0].public_key)
+    _, results = run(assembly.replica.core, Request(client, 1, 1, (b"a",)), 5)
 
     assert results == (None,)
     assert [record.getMessage() for record in caplog.records] == ["service-raised"]

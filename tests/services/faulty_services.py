@@ -48,6 +48,9 @@ class Sound:
     def tick(self, context: Context) -> None:
         pass
 
+    def only_reads(self, operation: bytes) -> bool:
+        return b" " not in operation
+
     def query(self, operation: bytes, context: Context) -> bytes | None:
         return None if b" " in operation else self.execute(operation, context)
 

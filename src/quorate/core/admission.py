@@ -46,6 +46,7 @@ OLDER: Final = "not newer than its sender's last"
 OWN: Final = "from this replica itself"
 UNWANTED: Final = "nothing is missing"
 NOT_HELD: Final = "its checkpoint is not held here"
+NO_ADMINISTRATOR: Final = "of a client that is no administrator"
 TOO_MUCH: Final = "asks for more than its allowance"
 ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
@@ -94,14 +95,23 @@ def accept_request(core: Core, message: Request, frame_bytes: int) -> Reason:
 
     - it is not larger than the cluster's limit;
     - it has operations, or opens a session;
-    - its client is known (judged again, for good, when it is executed).
+    - its client may send it (`may_send`).
     """
     if frame_bytes > core.settings.request_bytes_max:
         return "larger than request_bytes_max"
-    if bool(message.operations) == (message.session == 0):
+    if message.session and not message.operations:
         return "neither operations of a session nor the opening of one"
+    return may_send(core, message)
+
+
+def may_send(core: Core, message: Request) -> Reason:
+    """ACCESS-3: by the access table as it is executed here, a request may wait if its client is known and not revoked,
+    and is an administrator where it changes the table. Execution judges again, for good; but as grants never change, a
+    client that is no administrator never was one, and is told so at once."""
     if not core.tables.may_use(message.client):
         return "of an unknown client"
+    if message.session == 0 and message.operations and not core.tables.may_administer(message.client):
+        return NO_ADMINISTRATOR
     return None
 
 
@@ -142,7 +152,7 @@ def accept_batch(core: Core, message: PrePrepare, batch: OpenBatch) -> Reason:
     if len(batch.data) > core.settings.batch_bytes_max + 64 * len(batch.frames) + 1024:
         return "larger than batch_bytes_max"
     for request, frame in zip(batch.requests, batch.frames, strict=True):
-        if len(frame) > core.settings.request_bytes_max or bool(request.operations) == (request.session == 0):
+        if len(frame) > core.settings.request_bytes_max or (request.session and not request.operations):
             return "a request in the batch is not acceptable"
     return None
 

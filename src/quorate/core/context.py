@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from quorate.config import ClusterConfiguration, Settings
+from quorate.core.access import AccessTable
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
 from quorate.core.log import MessageLog, OpenBatch
 from quorate.core.new_view import Choice
@@ -134,8 +135,8 @@ class Core:
         self.service: Final = service
         self.auth: Final = authenticator
         self.tracing: Final = tracing
-        clients = tuple(bytes.fromhex(client.public_key) for client in configuration.clients)
-        self.tables = ReplicatedTables(clients, self.settings.sessions_per_client)
+        access = AccessTable(configuration.grants(), configuration.member_keys())
+        self.tables = ReplicatedTables(access, self.settings.sessions_per_client)
         self.log = MessageLog(self.settings.window, self.quorums)
         self.waiting = WaitingRequests(
             self.settings.waiting_requests_max, PLACES_PER_SESSION * self.settings.sessions_per_client

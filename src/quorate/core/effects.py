@@ -37,6 +37,12 @@ class SendReply(NamedTuple):
     frame: bytes
 
 
+class CloseLinks(NamedTuple):
+    """Close the links of this client: it was revoked."""
+
+    client: bytes
+
+
 class Trace(NamedTuple):
     """Something that an operator or a test may want to know. Never needed for the protocol."""
 
@@ -44,4 +50,4 @@ class Trace(NamedTuple):
     details: dict[str, object]
 
 
-Effect = Persist | Broadcast | Send | SendReply | Trace
+Effect = Persist | Broadcast | Send | SendReply | CloseLinks | Trace

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from quorate.core import checkpoints, timers
 from quorate.core.context import Core
+from quorate.core.effects import CloseLinks
 from quorate.core.log import OpenBatch
 from quorate.core.normal_case import send_reply
 from quorate.core.ports import Context
@@ -57,28 +58,42 @@ def execute_batch(core: Core, sequence_number: int, batch: OpenBatch) -> None:
 
 def execute_request(core: Core, request: Request, sequence_number: int, index: int) -> Verdict:
     """Judge one request; run it if it is new; answer its client."""
-    if request.session == 0:
+    if request.session == 0 and request.operations:
+        verdict, revoked = core.tables.change_access(request, sequence_number)
+        for client in revoked:
+            shut_out(core, client)
+    elif request.session == 0:
         verdict = core.tables.open_session(request, sequence_number, index)
     else:
         verdict = core.tables.judge(request)
         if verdict.is_new:
-            results = run(core, request, sequence_number)
-            core.tables.record(request, results)
-            verdict = Verdict(True, Outcome.EXECUTED, results)
+            outcome, results = run(core, request, sequence_number)
+            core.tables.record(request, outcome, results)
+            verdict = Verdict(True, outcome, results)
     is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
     if verdict.outcome != Outcome.DENIED and not is_stale_in_session:
         send_reply(core, request, verdict.outcome, verdict.results)
     return verdict
 
 
-def run(core: Core, request: Request, sequence_number: int) -> Results:
+def run(core: Core, request: Request, sequence_number: int) -> tuple[int, Results]:
     """The results of a request's operations. None stands for an operation at which the service raised, and for a
-    result for which one reply has no room left: what comes after it, perhaps another caller's, may be smaller."""
+    result for which one reply has no room left: what comes after it, perhaps another caller's, may be smaller.
+
+    ACCESS-4: of a client that may only read, what may change something is not executed; its result is None too, and
+    the outcome says so."""
     tables, execute = core.tables, core.service.execute
-    context = Context(request.client, tables.time, tables.seed, sequence_number)
+    grant = tables.access.grant(request.client)
+    assert grant is not None
+    context = Context(request.client, tables.time, tables.seed, sequence_number, grant.prefixes)
+    outcome = Outcome.EXECUTED
     results: list[bytes | None] = []
     room = core.settings.reply_bytes_max
     for operation in request.operations:
+        if grant.is_read_only and not only_reads(core, operation):
+            outcome = Outcome.READ_ONLY
+            results.append(None)
+            continue
         try:
             result: bytes | None = execute(operation, context)
         except MemoryError:
@@ -90,4 +105,22 @@ def run(core: Core, request: Request, sequence_number: int) -> Results:
             result = None
         room -= 0 if result is None else len(result)
         results.append(result)
-    return tuple(results)
+    return outcome, tuple(results)
+
+
+def only_reads(core: Core, operation: bytes) -> bool:
+    """What the service says of an operation. One at which it raises is no reading."""
+    try:
+        return core.service.only_reads(operation)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in `run`
+        core.refuse("SERVICE", f"raised {type(error).__name__}", "only_reads")
+        return False
+
+
+def shut_out(core: Core, client: bytes) -> None:
+    """ACCESS-2: the client was revoked: nothing of it waits any more, and its links are closed."""
+    core.waiting.forget(client)
+    core.outbox.append(CloseLinks(client))
+    core.note("client-revoked", client=client.hex())

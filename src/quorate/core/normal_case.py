@@ -34,6 +34,8 @@ def on_request(core: Core, opened: Opened) -> None:
     reason = admission.accept_request(core, request, len(opened.frame))
     if reason is not None:
         core.refuse("REQUEST", reason, request.client.hex()[:8])
+        if reason is admission.NO_ADMINISTRATOR:
+            send_reply(core, request, Outcome.DENIED, ())
         return
     if answer_executed(core, request):
         return
@@ -45,12 +47,13 @@ def on_request(core: Core, opened: Opened) -> None:
 def answer_executed(core: Core, request: Request) -> bool:
     """Resend the reply of a request that was executed here; True when there is nothing left to order (REQ-2)."""
     if request.session == 0:
-        opening, session = core.tables.last_opening(request.client)
-        if request.timestamp > opening:
+        last = core.tables.last_opening(request.client)
+        if last is None or request.timestamp > last.timestamp:
             return False
-        is_last = request.timestamp == opening
-        outcome = Outcome.SESSION_OPENED if is_last else Outcome.STALE
-        send_reply(core, request, outcome, ((session if is_last else opening).to_bytes(8, "big"),))
+        if request.timestamp == last.timestamp:
+            send_reply(core, request, last.outcome, last.results)
+        else:
+            send_reply(core, request, Outcome.STALE, (last.timestamp.to_bytes(8, "big"),))
         return True
     row = core.tables.session(request.client, request.session)
     if row is None or request.timestamp > row.timestamp:
@@ -178,14 +181,16 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
 def wait_for_execution(core: Core, batch: OpenBatch) -> None:
     """A request first seen inside a PRE-PREPARE starts the timer too (facts 1.7), if it is authentic here."""
     for request, digest, frame in zip(batch.requests, batch.digests, batch.frames, strict=True):
-        if core.tables.may_use(request.client) and not is_executed(core, request):
+        may_wait = admission.may_send(core, request) is None
+        if may_wait and not is_executed(core, request):
             core.waiting.add(Waiting(request, digest, frame), is_ordered=True)
 
 
 def is_executed(core: Core, request: Request) -> bool:
     """Whether execution has passed the request's timestamp."""
     if request.session == 0:
-        return request.timestamp <= core.tables.last_opening(request.client)[0]
+        last = core.tables.last_opening(request.client)
+        return last is not None and request.timestamp <= last.timestamp
     row = core.tables.session(request.client, request.session)
     return row is not None and request.timestamp <= row.timestamp
 

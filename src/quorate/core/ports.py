@@ -25,6 +25,8 @@ class Context(NamedTuple):
     Never for secrets or lotteries."""
     sequence_number: int
     """The sequence number of the batch that the operation is part of."""
+    prefixes: tuple[bytes, ...] = ()
+    """The client may use keys that begin with one of these; none: all keys. A service without keys need not look."""
 
 
 class Service(Protocol):
@@ -44,6 +46,10 @@ class Service(Protocol):
 
         None when the operation writes, or when its answer depends on the time or the seed: such an operation
         has to be ordered."""
+
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether *operation* changes nothing, whatever the state, judged by its bytes alone. What a client executes
+        that may only read (ACCESS-4); its answer may depend on the time or the seed."""
 
     def tick(self, context: Context) -> None:
         """The agreed time has reached `next_deadline`: do what falls due. Called before a batch's requests; part of

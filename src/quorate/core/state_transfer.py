@@ -14,6 +14,7 @@ from typing import Final
 
 from quorate.core import admission, answers, checkpoints
 from quorate.core.context import Core, HeldCheckpoint
+from quorate.core.execution import shut_out
 from quorate.core.normal_case import is_executed
 from quorate.core.ports import Opened
 from quorate.core.tables import TablesSnapshot, decode_snapshot, encode_snapshot
@@ -291,7 +292,10 @@ def finish(core: Core, transfer: Transfer) -> None:
         core.diverged_at = sequence_number
         begin(core)
         return
+    before = core.tables.access.revoked()
     core.tables.restore(transfer.tables)
+    for client in sorted(core.tables.access.revoked() - before):
+        shut_out(core, client)
     core.tables.snapshot()
     core.last_executed = sequence_number
     core.diverged_at = None

@@ -1,7 +1,8 @@
 """The replicated tables of the core: what, besides the service's state, every correct replica holds alike.
 
-The client table (exactly-once, OSDI'99 4.1), the agreed time and the seed. They are part of every checkpoint's digest.
-Views, replica ids and MACs are not in them: those differ between correct replicas (facts 1.3).
+The client table (exactly-once, OSDI'99 4.1), the access table, the agreed time and the seed. They are part of every
+checkpoint's digest (ACCESS-5). Views, replica ids and MACs are not in them: those differ between correct replicas
+(facts 1.3).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from quorate.core.access import AccessTable, access_digest
 from quorate.errors import MalformedMessage
+from quorate.messages.access import encode_access
 from quorate.messages.protocol import REQUESTS_MAX, ClientId, Digest, Natural, Outcome, Request
 
 Results = tuple[bytes | None, ...]
@@ -28,10 +31,9 @@ class SessionRow(Struct, array_like=True):
 
 
 class ClientRow(Struct, array_like=True):
-    """A client's sessions, the least recently used first, and the opening that was executed last."""
+    """A client's sessions, the least recently used first, and what was executed last of its session 0."""
 
-    opening: int
-    opened_session: int
+    opening: SessionRow
     sessions: dict[int, SessionRow]
 
 
@@ -40,9 +42,9 @@ def row_digest(client: bytes, encoded: bytes) -> bytes:
     return sha256(client + encoded).digest()
 
 
-def tables_digest(time: int, seed: bytes, row_digests: dict[bytes, bytes]) -> bytes:
-    """The digest of the agreed time, the seed and the rows, in the order of the clients' keys."""
-    hashed = sha256(b"quorate tables" + time.to_bytes(8, "big") + seed)
+def tables_digest(time: int, seed: bytes, row_digests: dict[bytes, bytes], access: bytes) -> bytes:
+    """The digest of the agreed time, the seed, the access table and the rows, in the order of the clients' keys."""
+    hashed = sha256(b"quorate tables" + time.to_bytes(8, "big") + seed + access_digest(access))
     for client in sorted(row_digests):
         hashed.update(row_digests[client])
     return hashed.digest()
@@ -54,11 +56,12 @@ class TablesSnapshot(Struct, frozen=True, array_like=True):
     time: Natural
     seed: Digest
     rows: dict[ClientId, bytes]
+    access: bytes
 
     def digest(self) -> bytes:
         """What a CHECKPOINT's digest covers of the tables."""
         digests = {client: row_digest(client, encoded) for client, encoded in self.rows.items()}
-        return tables_digest(self.time, self.seed, digests)
+        return tables_digest(self.time, self.seed, digests, self.access)
 
 
 class Verdict(NamedTuple):
@@ -70,10 +73,10 @@ class Verdict(NamedTuple):
 
 
 class ReplicatedTables:
-    """The client table, the last agreed time in microseconds, and the seed."""
+    """The client table, the access table, the last agreed time in microseconds, and the seed."""
 
-    def __init__(self, clients: tuple[bytes, ...], sessions_max: int) -> None:
-        self._clients = frozenset(clients)
+    def __init__(self, access: AccessTable, sessions_max: int) -> None:
+        self.access: Final = access
         self._sessions_max = sessions_max
         self.time = 0
         self.seed = GENESIS_SEED
@@ -89,17 +92,22 @@ class ReplicatedTables:
 
     def may_use(self, client: bytes) -> bool:
         """Whether the replicated state admits the client."""
-        return client in self._clients
+        return self.access.grant(client) is not None
+
+    def may_administer(self, client: bytes) -> bool:
+        """Whether the client may change the access table (ACCESS-1)."""
+        grant = self.access.grant(client)
+        return grant is not None and grant.is_administrator
 
     def session(self, client: bytes, session: int) -> SessionRow | None:
         """The row of a session."""
         row = self._rows.get(client)
         return None if row is None else row.sessions.get(session)
 
-    def last_opening(self, client: bytes) -> tuple[int, int]:
-        """The timestamp of the client's last opening, and the session that it opened."""
+    def last_opening(self, client: bytes) -> SessionRow | None:
+        """What the client's session 0 executed last: an opening, or a change of the access table."""
         row = self._rows.get(client)
-        return (-1, 0) if row is None else (row.opening, row.opened_session)
+        return None if row is None else row.opening
 
     def judge(self, request: Request) -> Verdict:
         """Whether a request of an open session is to be executed; else how it is answered (EXEC-2)."""
@@ -114,12 +122,12 @@ class ReplicatedTables:
             return Verdict(False, row.outcome, row.results)
         return Verdict(False, Outcome.STALE, ())
 
-    def record(self, request: Request, results: Results) -> None:
+    def record(self, request: Request, outcome: int, results: Results) -> None:
         """The request was executed: keep its reply; its session is now the most recently used."""
         sessions = self._rows[request.client].sessions
         row = sessions.pop(request.session)
         row.timestamp = request.timestamp
-        row.outcome = Outcome.EXECUTED
+        row.outcome = outcome
         row.results = results
         sessions[request.session] = row
         self._changed.add(request.client)
@@ -130,49 +138,83 @@ class ReplicatedTables:
         Openings of a client have growing timestamps, so none can be replayed to push out its live sessions. The
         least recently used session beyond the limit is closed.
         """
-        if not self.may_use(request.client):
-            return Verdict(False, Outcome.DENIED, ())
-        opening, opened_session = self.last_opening(request.client)
-        if request.timestamp == opening:
-            return Verdict(False, Outcome.SESSION_OPENED, (opened_session.to_bytes(8, "big"),))
-        if request.timestamp < opening:
-            return Verdict(False, Outcome.STALE, (opening.to_bytes(8, "big"),))
+        verdict = self._judge_opening(request)
+        if verdict is not None:
+            return verdict
         session = sequence_number * REQUESTS_MAX + index
-        row = self._rows.setdefault(request.client, ClientRow(0, 0, {}))
-        row.opening = request.timestamp
-        row.opened_session = session
+        results = (session.to_bytes(8, "big"),)
+        row = self._record_opening(request, Outcome.SESSION_OPENED, results)
         row.sessions[session] = SessionRow(0, Outcome.SESSION_OPENED, ())
         while len(row.sessions) > self._sessions_max:
             del row.sessions[next(iter(row.sessions))]
+        return Verdict(True, Outcome.SESSION_OPENED, results)
+
+    def change_access(self, request: Request, sequence_number: int) -> tuple[Verdict, list[bytes]]:
+        """Execute an administrator's operations on the access table, once (ACCESS-1); who was revoked by them.
+
+        A revoked client's sessions are closed and its row is dropped: its key never comes back (ACCESS-2).
+        """
+        if not self.may_administer(request.client):
+            return Verdict(False, Outcome.DENIED, ()), []
+        verdict = self._judge_opening(request)
+        if verdict is not None:
+            return verdict, []
+        before = self.access.revoked()
+        results = tuple([encode_access(self.access.execute(one, sequence_number)) for one in request.operations])
+        self._record_opening(request, Outcome.EXECUTED, results)
+        revoked = sorted(self.access.revoked() - before)
+        for client in revoked:
+            self._rows.pop(client, None)
+            self._encoded.pop(client, None)
+            self._digests.pop(client, None)
+            self._changed.discard(client)
+        return Verdict(True, Outcome.EXECUTED, results), revoked
+
+    def _judge_opening(self, request: Request) -> Verdict | None:
+        """How a request of session 0 is answered that is not to be executed; None: it is."""
+        if not self.may_use(request.client):
+            return Verdict(False, Outcome.DENIED, ())
+        last = self.last_opening(request.client)
+        if last is None or request.timestamp > last.timestamp:
+            return None
+        if request.timestamp == last.timestamp:
+            return Verdict(False, last.outcome, last.results)
+        return Verdict(False, Outcome.STALE, (last.timestamp.to_bytes(8, "big"),))
+
+    def _record_opening(self, request: Request, outcome: int, results: Results) -> ClientRow:
+        opening = SessionRow(request.timestamp, outcome, results)
+        row = self._rows.setdefault(request.client, ClientRow(opening, {}))
+        row.opening = opening
         self._changed.add(request.client)
-        return Verdict(True, Outcome.SESSION_OPENED, (session.to_bytes(8, "big"),))
+        return row
 
     def snapshot(self) -> TablesSnapshot:
         """The tables as they are. Costs what changed since the last snapshot, and a pointer a client."""
         for client in sorted(self._changed):  # a set of bytes has another order in every process
             row = self._rows[client]
             # Sessions as a list: their order, least recently used first, is part of what is agreed.
-            encoded = msgspec.msgpack.encode((row.opening, row.opened_session, list(row.sessions.items())))
+            encoded = msgspec.msgpack.encode((row.opening, list(row.sessions.items())))
             self._encoded[client] = encoded
             self._digests[client] = row_digest(client, encoded)
         self._changed.clear()
-        return TablesSnapshot(self.time, self.seed, dict(self._encoded))
+        return TablesSnapshot(self.time, self.seed, dict(self._encoded), self.access.encode())
 
     def digest(self) -> bytes:
         """The digest of the tables at the last snapshot."""
-        return tables_digest(self.time, self.seed, self._digests)
+        return tables_digest(self.time, self.seed, self._digests, self.access.encode())
 
     def restore(self, snapshot: TablesSnapshot) -> None:
         """Become what *snapshot* says. Raises MalformedMessage when its rows are not rows."""
         rows: dict[bytes, ClientRow] = {}
         try:
             for client, encoded in snapshot.rows.items():
-                opening, opened, sessions = msgspec.msgpack.decode(
-                    encoded, type=tuple[int, int, list[tuple[int, SessionRow]]]
+                opening, sessions = msgspec.msgpack.decode(
+                    encoded, type=tuple[SessionRow, list[tuple[int, SessionRow]]]
                 )
-                rows[client] = ClientRow(opening, opened, dict(sessions))
+                rows[client] = ClientRow(opening, dict(sessions))
         except msgspec.DecodeError as error:
             raise MalformedMessage(f"not a row of the client table: {error}") from None
+        self.access.restore(snapshot.access)
         self.time, self.seed = snapshot.time, snapshot.seed
         self._rows = rows
         self._encoded = dict(snapshot.rows)

@@ -32,7 +32,8 @@ ClientId = Annotated[bytes, Meta(min_length=32, max_length=32)]
 class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
     """REQUEST: the operations of one client session, executed together in order (OSDI'99 4.1).
 
-    Session 0 asks for a new session; its timestamp grows from opening to opening. In a session the timestamp grows
+    Session 0 asks for a new session, or, with operations, changes the access table (`messages.access`); its timestamp
+    grows from each of these to the next. In a session the timestamp grows
     from request to request.
     """
 
@@ -264,6 +265,8 @@ class Outcome:
     SESSION_CLOSED: Final = 2
     DENIED: Final = 3
     STALE: Final = 4
+    READ_ONLY: Final = 5
+    """Executed, but for the operations without a result that may have changed something: the client may only read."""
 
 
 class SlotFlag:

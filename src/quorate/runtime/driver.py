@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
+from quorate.core.effects import Broadcast, CloseLinks, Effect, Persist, Send, SendReply, Trace
 from quorate.messages.records import Record
 from quorate.runtime.keeper import Keeper
 from quorate.runtime.ports import Journal, Link
@@ -14,6 +14,7 @@ from quorate.runtime.roster import Roster
 
 TURNS_AHEAD_MAX: Final = 16
 """Turns whose effects may wait for the disk while others are taken."""
+REVOKED: Final = "its client was revoked"
 
 
 def records_of(effects: Sequence[Effect]) -> list[Record]:
@@ -58,6 +59,9 @@ class Outlet:
                         self._send(link, frame)
                 case Send(receiver, _, frame):
                     self._send(self._roster.replica(receiver), frame)
+                case CloseLinks(client):
+                    for link in tuple(self._roster.client(client)):
+                        link.close(REVOKED)
                 case Trace():
                     self._trace(effect)
                 case Persist():

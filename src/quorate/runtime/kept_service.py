@@ -27,6 +27,7 @@ class KeptService:
     def __init__(self, inner: Service, keep: KeepState) -> None:
         self.execute = inner.execute
         self.query = inner.query
+        self.only_reads = inner.only_reads
         self.tick = inner.tick
         self.fetch = inner.fetch
         self.next_deadline = inner.next_deadline

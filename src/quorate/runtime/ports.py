@@ -48,6 +48,9 @@ class Link(Protocol):
     def send(self, frame: bytes) -> bool:
         """Queue *frame*. False when it was dropped because the queue is full; the protocol repeats what matters."""
 
+    def close(self, reason: str) -> None:
+        """Write what is queued, then close."""
+
 
 class Clock(Protocol):
     """The time, in microseconds."""

@@ -21,6 +21,7 @@ class WatchedService:
         self._telemetry = telemetry
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self.query = service.query
+        self.only_reads = service.only_reads
         self.tick = service.tick
         self.checkpoint = service.checkpoint
         self.digest = service.digest

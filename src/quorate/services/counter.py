@@ -40,6 +40,10 @@ class CounterService:
         """Answer `get` at once; anything else has to be ordered."""
         return self.execute(operation, context) if operation.split() == [b"get"] else None
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Anything but `add` changes nothing."""
+        return operation.split()[:1] != [b"add"]
+
     def tick(self, context: Context) -> None:
         """Nothing falls due."""
 

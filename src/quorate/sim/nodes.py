@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, Protocol
 
-from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
+from quorate.core.effects import Broadcast, CloseLinks, Effect, Persist, Send, SendReply, Trace
 from quorate.core.ports import Opened, Service
 from quorate.core.replica import Replica
 from quorate.core.report import ReplicaReport
@@ -128,6 +128,7 @@ class ReplicaNode:
             Send: self._send,
             SendReply: self._send_reply,
             Persist: self._persist,
+            CloseLinks: lambda effect: None,  # nobody has links here: what a revoked client sends still arrives
             Trace: self._trace,
         }
 

@@ -67,6 +67,10 @@ class RegisterService:
         """The result of a read; everything else has to be ordered."""
         return self.value(key_of(operation)) if operation.startswith(b"read ") else None
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether it is a read."""
+        return operation.startswith(b"read ")
+
     def value(self, key: bytes) -> Value:
         """What a register holds now."""
         value = self._table.get(key)

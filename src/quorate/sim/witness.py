@@ -107,6 +107,10 @@ class Witness:
         """The result of an operation that changes nothing."""
         return self.service.query(operation, context)
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether it changes nothing."""
+        return self.service.only_reads(operation)
+
     def next_deadline(self) -> int | None:
         """When the service wants a tick."""
         return self.service.next_deadline()

@@ -10,7 +10,7 @@ from quorate.core.ports import Context
 from quorate.errors import MalformedMessage
 from quorate.messages.tree import Path
 from quorate.services.redis.catalogue import command_for
-from quorate.services.redis.command import Call
+from quorate.services.redis.command import Call, Kind
 from quorate.services.redis.errors import (
     ARGUMENT_TOO_LARGE,
     REPLY_HAS_NO_ROOM,
@@ -93,6 +93,16 @@ class RedisService:
         finally:
             clock.querying = False
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether all its commands only read, whatever their answers depend on."""
+        try:
+            decoded = decode_operation(operation)
+            if isinstance(decoded, Versions):
+                return True
+            return not any(_may_write(arguments) for arguments in self._parser.parse(decoded.commands))
+        except (MalformedMessage, CommandError):
+            return True  # the error is the answer, and it changes nothing
+
     def checkpoint(self, sequence_number: int) -> bytes | None:
         """Hold the present contents as a checkpoint; its digest, if little has to be hashed for it."""
         self._keyspace.freeze(sequence_number)
@@ -147,6 +157,13 @@ def _run(call: Call, commands: list[list[bytes]], may_be_large: bool) -> list[by
             reply = error.reply
         replies.append(reply)
     return replies
+
+
+def _may_write(arguments: list[bytes]) -> bool:
+    try:
+        return Kind.WRITE in command_for(arguments).kind
+    except CommandError:
+        return False
 
 
 def _is_query(arguments: list[bytes]) -> bool:

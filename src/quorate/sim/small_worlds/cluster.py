@@ -85,6 +85,10 @@ class Ledger:
         """Everything has to be ordered."""
         return None
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Everything is written down."""
+        return False
+
     def tick(self, context: Context) -> None:
         """Nothing falls due."""
 
