@@ -13,7 +13,8 @@ from quorate.messages.protocol import REPLICAS_MAX, WINDOW_MAX
 FORMAT: Final = 1
 """The version of the configuration file. A newer one is refused."""
 
-KeyPrefix = Annotated[str, Meta(min_length=1, max_length=128)]
+KEY_PREFIX_MAX: Final = 128
+KeyPrefix = Annotated[str, Meta(min_length=1, max_length=KEY_PREFIX_MAX)]
 HexKey = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 

@@ -40,6 +40,11 @@ class RequestRefused(RequestFailed):
     """The replicated state refused the request: unknown client, closed session, request too large."""
 
 
+class PermissionDenied(RequestRefused):
+    """The client may not do this: it may only read, it is no administrator, or the access table does not take it.
+    Nothing of it was executed."""
+
+
 class OperationFailed(RequestFailed):
     """The service raised while it executed the operation: a defect of the service."""
 

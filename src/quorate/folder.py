@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -142,7 +142,7 @@ def create_cluster(
             Member(host, port, KeyPair(seed).public_key.hex())
             for (host, port), seed in zip(addresses, seeds, strict=True)
         ),
-        clients=(ClientEntry(CLIENT_FOLDER, KeyPair(client_seed).public_key.hex()),),
+        clients=(ClientEntry(CLIENT_FOLDER, KeyPair(client_seed).public_key.hex(), administrator=True),),
         settings=settings,
     )
     cluster = ClusterFolder(directory, configuration)
@@ -156,6 +156,37 @@ def create_cluster(
     return cluster
 
 
+def create_client(
+    folder: Path,
+    configuration: ClusterConfiguration,
+    entry: ClientEntry,
+    passphrase: str | None = None,
+    authority: Authority | None = None,
+) -> ClientEntry:
+    """Make the folder of a new client with a new key pair; *entry* with the public key. Of the clients, its
+    `cluster.toml` lists itself alone: who else may use the cluster stands in the replicated access table.
+
+    With TLS, *authority* signs its certificate."""
+    key_pair = KeyPair(seed := secrets.token_bytes(SEED_BYTES))
+    entry = msgspec.structs.replace(entry, public_key=key_pair.public_key.hex())
+    text = render_configuration(msgspec.structs.replace(configuration, clients=(entry,)))
+
+    def fill(temporary: Path) -> None:
+        write_new(temporary / KEY_FILE, render_key(seed, passphrase, new_salt()), 0o600)
+        write_new(temporary / CLUSTER_FILE, text, 0o644)
+        if authority is not None:
+            write_certificate(temporary, authority, f"client {entry.name}", None, key_pair)
+
+    _refuse_existing(folder)
+    try:
+        _make_whole_folder(folder, fill)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} could not be made: {error.strerror or error}; choose a place that you may write to"
+        ) from error
+    return entry
+
+
 def _refuse_existing(directory: Path) -> None:
     if directory.is_symlink() or (directory.exists() and (not directory.is_dir() or any(directory.iterdir()))):
         raise ConfigurationError(
@@ -164,12 +195,9 @@ def _refuse_existing(directory: Path) -> None:
 
 
 def _make_whole(cluster: ClusterFolder, seeds: Sequence[bytes], passphrase: str | None) -> None:
-    """Everything in a temporary folder beside, then one rename, which fails if a filled folder stands there by now."""
-    parent = cluster.path.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{cluster.path.name}-", dir=parent))
-    try:
-        text = render_configuration(cluster.configuration)
+    text = render_configuration(cluster.configuration)
+
+    def fill(temporary: Path) -> None:
         made = cluster._replace(path=temporary)
         salt = new_salt()
         for (folder, _, _), seed in zip(made.members(), seeds, strict=True):
@@ -184,7 +212,18 @@ def _make_whole(cluster: ClusterFolder, seeds: Sequence[bytes], passphrase: str 
             write_new(made.authority() / AUTHORITY_FILE, authority.pem, 0o644)
             for (folder, name, host), seed in zip(made.members(), seeds, strict=True):
                 write_certificate(folder, authority, name, host, KeyPair(seed))
-        temporary.rename(cluster.path)
+
+    _make_whole_folder(cluster.path, fill)
+
+
+def _make_whole_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Everything in a temporary folder beside, then one rename, which fails if a filled folder stands there by now."""
+    parent = path.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=parent))
+    try:
+        fill(temporary)
+        temporary.rename(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -215,7 +254,7 @@ def render_configuration(configuration: ClusterConfiguration) -> str:
         lines.append(f"\n[[replicas]]  # replica {replica_id}\n")
         lines.append(tomli_w.dumps(msgspec.structs.asdict(member)))
     for client in configuration.clients:
-        lines.append("\n[[clients]]\n")
+        lines.append("\n[[clients]]  # from the beginning; who is let in later stands in the replicated access table\n")
         lines.append(tomli_w.dumps(msgspec.structs.asdict(client)))
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 

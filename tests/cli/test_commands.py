@@ -47,7 +47,7 @@ def test_a_command_that_cannot_be_imported_does_not_hurt_the_others(
     assert quorate("init", str(tmp_path / "c"), "--service", "counter").exit_code == 0
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("generals", "gateway")])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("generals", "gateway", "client")])
 def test_every_commands_help_has_an_example_and_exit_codes(name: str) -> None:
     result = quorate(name, "--help")
 

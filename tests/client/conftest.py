@@ -46,6 +46,8 @@ class FakeReplica:
         self._authenticator = ReplicaAuthenticator(replica_id, key_pair, configuration)
         self.sealer = self._authenticator
         """What seals its replies: with another key, they are not authentic."""
+        self.administer: Callable[[Request], tuple[int, tuple[bytes | None, ...]]] = lambda _: (Outcome.DENIED, ())
+        """How it answers what concerns the access table."""
         self.relay: list[FakeReplica] = []
         """To whom it passes requests on: where a primary would order them."""
         self.links: list[Link] = []
@@ -96,6 +98,8 @@ class FakeReplica:
         return replace(self._replies[key], view=self.view)
 
     def _execute(self, request: Request, payload: bytes) -> tuple[int, tuple[bytes | None, ...]]:
+        if request.session == 0 and request.operations:
+            return self.administer(request)
         if request.session == 0:
             # Equal at all replicas without an order among requests.
             return Outcome.SESSION_OPENED, (b"\x01" + sha256(payload).digest()[:7],)

@@ -9,7 +9,7 @@ from quorate.auth.keys import KeyPair
 from quorate.client.known import CHANCE_BITS, OPENING_TICKS, Openings, opening_timestamp
 from quorate.client.session import IDLE_MICROSECONDS, Completed, Failed, SendRequest, Session, SessionEffect
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
-from quorate.errors import RequestRefused
+from quorate.errors import PermissionDenied, RequestRefused
 from quorate.messages.codec import decode, decode_envelope
 from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
 
@@ -457,3 +457,54 @@ def test_openings_tick_with_the_wall_clock_whatever_chance_says(year: int) -> No
     openings = Openings(opening_timestamp(early, 7), 1, OPENING_TICKS)
     assert openings.next(5_000) == opening_timestamp(early, 7)
     assert abs(opening_timestamp(early + 600_000_000, 0) - openings.next(600_005_000)) < 1 << CHANCE_BITS
+
+
+class TestAccess:
+    """Requests of session 0 that concern the access table."""
+
+    @staticmethod
+    def administer(bench: Bench, *operations: bytes) -> list[SessionEffect]:
+        bench.session.administer(operations, bench.now)
+        return bench.settle()
+
+    def test_it_is_a_request_of_session_0(self, bench: Bench) -> None:
+        assert self.administer(bench, b"a") == []
+        assert (bench.request.session, bench.request.operations) == (0, (b"a",))
+
+        assert bench.certificate(Outcome.EXECUTED, b"done") == [Completed((b"done",))]
+        assert bench.session.is_idle
+        assert bench.session.needs_opening(bench.now)
+
+    def test_where_a_later_one_is_known_it_is_sent_again_above_it(self, bench: Bench) -> None:
+        self.administer(bench, b"a")
+        known = bench.request.timestamp + 1000
+
+        assert bench.certificate(Outcome.STALE, known.to_bytes(8, "big")) == []
+        assert bench.request.operations == (b"a",)
+        assert bench.request.timestamp > known
+        assert bench.certificate(Outcome.EXECUTED, b"done") == [Completed((b"done",))]
+
+    def test_who_is_no_administrator_is_told_so(self, bench: Bench) -> None:
+        self.administer(bench, b"a")
+
+        error = failure(bench.certificate(Outcome.DENIED))
+        assert isinstance(error, PermissionDenied)
+        assert "no administrator" in str(error)
+        assert bench.session.is_idle
+
+    @pytest.mark.parametrize("results", [(), (b"short",), (b"x" * 8, b"")])
+    def test_what_no_correct_replica_says_ends_it(self, bench: Bench, results: tuple[bytes, ...]) -> None:
+        self.administer(bench, b"a")
+
+        assert "does not know" in str(failure(bench.certificate(Outcome.STALE, *results)))
+
+    def test_one_thing_at_a_time(self, bench: Bench) -> None:
+        self.administer(bench, b"a")
+
+        with pytest.raises(RuntimeError, match="one outstanding"):
+            self.administer(bench, b"b")
+
+    def test_what_a_client_that_may_only_read_gets(self, bench: Bench) -> None:
+        bench.open(b"a", b"b")
+
+        assert bench.certificate(Outcome.READ_ONLY, b"1", None) == [Completed((b"1", None), True)]

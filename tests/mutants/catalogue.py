@@ -183,6 +183,7 @@ MUTANTS = [
         "everything",
         "duplicate-requests",
         budget=200,
+        rule="SESS-1",
     ),
     mutant(
         "agreed time goes back",

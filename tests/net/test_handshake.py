@@ -213,3 +213,29 @@ def test_an_identity_shows_nothing_secret(members: Any) -> None:
 
     assert members.keys[CLIENT].public_key.hex()[:8] in shown
     assert len(shown) < 30
+
+
+def test_who_is_a_client_may_change_from_link_to_link(members: Any) -> None:
+    """A replica asks its access table: one that was let in has a name there, one that was revoked has none."""
+    names = {members.keys[STRANGER].public_key: "newcomer"}
+    replica = Identity(members.keys[0], members.configuration, names.get)
+
+    at_replica, at_newcomer = listener(replica), dialer(members.identity(STRANGER))
+    complete(at_newcomer, at_replica)
+    assert at_replica.peer == (members.keys[STRANGER].public_key, None, "client newcomer")
+    assert refusal_of(listener(replica), dialer(members.client).hello) is Refusal.UNKNOWN_KEY
+    at_other_replica = dialer(members.identity(1))
+    complete(at_other_replica, at_replica := listener(replica))
+    assert at_replica.peer == (members.keys[1].public_key, 1, "replica 1")
+
+
+def test_a_client_that_is_revoked_during_its_handshake_gets_no_link(members: Any) -> None:
+    names = {members.keys[STRANGER].public_key: "newcomer"}
+    at_replica = listener(Identity(members.keys[0], members.configuration, names.get))
+    at_newcomer = dialer(members.identity(STRANGER))
+    proof = at_newcomer.feed(at_replica.hello)
+    at_replica.feed(at_newcomer.hello)
+    names.clear()
+
+    assert refusal_of(at_replica, proof) is Refusal.UNKNOWN_KEY
+    assert at_replica.peer is None

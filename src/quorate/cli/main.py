@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "gateway": _Command("quorate.cli.gateway:gateway", "Run a gateway from another protocol."),
     "status": _Command("quorate.cli.status:status", "Show what each replica thinks."),
     "invoke": _Command("quorate.cli.invoke:invoke", "Have one operation executed."),
+    "client": _Command("quorate.cli.client:client", "Let clients in, list them, shut them out."),
     "bench": _Command("quorate.cli.bench:bench", "Measure throughput and latency."),
     "attack": _Command("quorate.cli.attack:attack", "Turn replicas of a running laboratory into traitors, and judge."),
     "lab-replica": _Command("quorate.lab.replica:lab_replica", "Run one replica of a laboratory."),

@@ -12,6 +12,7 @@ from typing import Final
 
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.auth.keys import KeyPair
+from quorate.client.administration import Administration
 from quorate.client.coalescer import Coalescer
 from quorate.client.inspection import Inspections
 from quorate.client.known import CHANCE_BITS, OPENING_TICKS, opening_timestamp
@@ -59,6 +60,8 @@ class AsyncClient:
         self._authenticator = ClientAuthenticator(key_pair, configuration)
         self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed, credentials)
         self._inspections = Inspections(self._authenticator, self._replicas)
+        self.access: Final = Administration(self._make_session, self._replicas.send)
+        """For administrators: who may use the cluster."""
         self._coalescer = Coalescer(
             self._make_session, self._replicas.send, configuration, limits, self._describe_unreachable
         )
@@ -69,6 +72,7 @@ class AsyncClient:
         - RequestRefused: the operation is too large, too much waits already, the client is closed or not admitted, or
           its session was closed under it;
         - RequestTimeout: *timeout* seconds passed; it may still be executed, once;
+        - PermissionDenied, a RequestRefused: the client may only read, and this may change something;
         - OperationFailed: the service failed at it.
 
         Raises TypeError for what is not bytes. A bytearray or a memoryview is copied: it may change afterwards.
@@ -156,6 +160,10 @@ class AsyncClient:
                 verified = self._authenticator.open(frame)
                 assert isinstance(verified, Reply)
                 self._coalescer.receive(verified)
+            elif self.access.awaits(message):
+                verified = self._authenticator.open(frame)
+                assert isinstance(verified, Reply)
+                self.access.receive(verified)
         elif isinstance(message, Inspection) and self._inspections.awaits(message):
             verified = self._authenticator.open(frame)
             assert isinstance(verified, Inspection)

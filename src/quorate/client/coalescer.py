@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from quorate.client.session import Completed, Failed, Results, SendRequest, Session
+from quorate.client.session import Completed, Failed, SendRequest, Session
 from quorate.client.waiting import ClientLimits, Waiting, WaitingOperations, fail_all
 from quorate.config import ClusterConfiguration
-from quorate.errors import OperationFailed, RequestFailed, RequestRefused, RequestTimeout
+from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.protocol import Reply
 
 _MICROSECONDS: Final = 1_000_000
@@ -25,6 +25,7 @@ _MAYBE_EXECUTED: Final = "it may still be executed, once"
 _OPERATION_FAILED: Final = (
     "the service failed at this operation, or its result was above reply_bytes_max: see the replicas' logs"
 )
+_ONLY_READS: Final = "this client may only read, and the operation may change something: it was not executed"
 _SWEEP_MICROSECONDS: Final = 10_000
 """Time limits are looked at no more often than this."""
 
@@ -184,7 +185,7 @@ class Coalescer:
                 case SendRequest():
                     self._send_request(lane, effect, now)
                 case Completed():
-                    self._finish(lane, effect.results)
+                    self._finish(lane, effect)
                 case Failed():
                     carried, lane.carried = lane.carried, []
                     fail_all(carried, effect.error)
@@ -199,13 +200,15 @@ class Coalescer:
             lane.session.primary_lost(now)
             self._settle(lane, now)
 
-    def _finish(self, lane: _Lane, results: Results) -> None:
+    def _finish(self, lane: _Lane, completed: Completed) -> None:
         carried, lane.carried = lane.carried, []
         self._expected = len(carried)
-        for waiting, result in zip(carried, results, strict=True):
+        for waiting, result in zip(carried, completed.results, strict=True):
             if waiting.future.done():
                 continue  # its time was up, or its caller gave up
-            if result is None:
+            if result is None and completed.is_restricted:
+                waiting.future.set_exception(PermissionDenied(_ONLY_READS))
+            elif result is None:
                 waiting.future.set_exception(OperationFailed(_OPERATION_FAILED))
             else:
                 waiting.future.set_result(result)

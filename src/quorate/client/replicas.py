@@ -18,8 +18,8 @@ _REMEDIES: Final = {
         "copy it from a replica's folder, all members have the same"
     ),
     Refusal.UNKNOWN_KEY.text: (
-        "the replicas do not know this client's key: use a client's folder of their cluster, or add its public key to "
-        "cluster.toml at every member"
+        "the replicas do not know this client's key, or it was revoked: an administrator lets clients in with "
+        "`quorate client add`"
     ),
     Refusal.WITHOUT_TLS.text: (
         "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "

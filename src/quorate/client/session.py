@@ -31,7 +31,7 @@ from quorate.client.known import Openings, Views
 from quorate.client.sizes import request_bytes
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import primary_of, quorums_of
-from quorate.errors import RequestFailed, RequestRefused
+from quorate.errors import PermissionDenied, RequestFailed, RequestRefused
 from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
 
 Results = tuple[bytes | None, ...]
@@ -56,9 +56,11 @@ class SendRequest(NamedTuple):
 
 
 class Completed(NamedTuple):
-    """The results of the request's operations, in their order; None where the service failed."""
+    """The results of the request's operations, in their order; None where the service failed, or, for a client that may
+    only read, where an operation may have changed something."""
 
     results: Results
+    is_restricted: bool = False
 
 
 class Failed(NamedTuple):
@@ -75,6 +77,8 @@ class Step(Enum):
 
     OPENING = auto()
     REQUEST = auto()
+    ACCESS = auto()
+    """A request of session 0 that concerns the access table."""
 
 
 class Ballot(NamedTuple):
@@ -181,6 +185,15 @@ class Session:
         else:
             self._request(now)
 
+    def administer(self, operations: tuple[bytes, ...], now: int) -> None:
+        """Have *operations* on the access table executed. It is harmless if they are executed more than once, so after
+        an answer that leaves it open they are sent again, as another request."""
+        if self._operations is not None:
+            raise RuntimeError("a session has one outstanding request: wait for it, or abandon it")
+        self._check(operations)
+        self._operations = operations
+        self._administer(now)
+
     def receive(self, reply: Reply, now: int) -> None:
         """Take in an authentic reply to this client. What it means is drawn by `settle`."""
         if reply.replica >= self._quorums.replica_count:
@@ -240,6 +253,11 @@ class Session:
         request = Request(self._authenticator.client_id, self._session, timestamp, self._operations)
         self._send(Step.REQUEST, request, now)
 
+    def _administer(self, now: int) -> None:
+        assert self._operations is not None
+        timestamp = self._openings.next(now)
+        self._send(Step.ACCESS, Request(self._authenticator.client_id, 0, timestamp, self._operations), now)
+
     def _send(self, step: Step, request: Request, now: int) -> None:
         frame = self._authenticator.seal(request)
         self._outstanding = _Outstanding(step, request, frame, now + self._first_interval, self._first_interval)
@@ -287,7 +305,24 @@ class Session:
             return
         self._last_used = now
         self._operations = None
+        self._effects.append(Completed(ballot.results, ballot.outcome == Outcome.READ_ONLY))
+
+    def _on_administered(self, ballot: Ballot, now: int) -> None:
+        self._operations = None
         self._effects.append(Completed(ballot.results))
+
+    def _on_stale_access(self, ballot: Ballot, now: int) -> None:
+        """Another process of this client opened a session, or asked too: ask above that."""
+        number = _number_of(ballot.results)
+        if number is None:
+            self._on_unexpected(ballot, now)
+            return
+        self._openings.pass_by(number)
+        self._administer(now)
+
+    def _on_no_administrator(self, ballot: Ballot, now: int) -> None:
+        self._operations = None
+        self._effects.append(Failed(PermissionDenied(f"the client {self._name()} is no administrator of the cluster")))
 
     def _on_closed(self, ballot: Ballot, now: int) -> None:
         """See the head of this file: whether an earlier copy was executed cannot be known."""
@@ -304,7 +339,7 @@ class Session:
         )
 
     def _on_denied(self, ballot: Ballot, now: int) -> None:
-        self._fail(f"the cluster does not admit the client {self._name()}: add its public key to the configuration")
+        self._fail(f"the cluster does not admit the client {self._name()}: an administrator has to add it")
 
     def _on_unexpected(self, ballot: Ballot, now: int) -> None:
         self._fail(
@@ -327,9 +362,13 @@ _RULES: Final[dict[tuple[Step, int], Callable[[Session, Ballot, int], None]]] = 
     (Step.OPENING, Outcome.STALE): Session._on_stale_opening,
     (Step.OPENING, Outcome.DENIED): Session._on_denied,
     (Step.REQUEST, Outcome.EXECUTED): Session._on_executed,
+    (Step.REQUEST, Outcome.READ_ONLY): Session._on_executed,
     (Step.REQUEST, Outcome.SESSION_CLOSED): Session._on_closed,
     (Step.REQUEST, Outcome.STALE): Session._on_stale_request,
     (Step.REQUEST, Outcome.DENIED): Session._on_denied,
+    (Step.ACCESS, Outcome.EXECUTED): Session._on_administered,
+    (Step.ACCESS, Outcome.STALE): Session._on_stale_access,
+    (Step.ACCESS, Outcome.DENIED): Session._on_no_administrator,
 }
 """What a certificate means. Any other pair: `_on_unexpected`."""
 

@@ -21,8 +21,9 @@ PREFIXES_MAX: Final = 16
 LISTED_MAX: Final = 64
 """Rows in one answer to `ListClients`."""
 
-ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z")]
-Prefix = Annotated[bytes, Meta(min_length=1, max_length=128)]
+CLIENT_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z"
+ClientName = Annotated[str, Meta(pattern=CLIENT_NAME)]
+Prefix = Annotated[bytes, Meta(min_length=1, max_length=512)]
 Prefixes = Annotated[tuple[Prefix, ...], Meta(max_length=PREFIXES_MAX)]
 
 

@@ -11,13 +11,15 @@ stands between with certificates of its own makes both PROOFs wrong, whatever au
 
 The MAC's key is agreed from both key pairs and bound to the direction (`auth.keys.session_key`), its input to the role
 and to both sides' fresh random bytes, and its hash is personalised: a PROOF cannot be reflected, replayed, or taken
-for the MAC of a message. Only keys that the configuration lists are agreed with, so a stranger costs one look-up.
+for the MAC of a message. Only members' keys are agreed with, so a stranger costs one look-up: replicas stand in the
+configuration, clients, where a replica asks, in the access table.
 
 A link says whom to charge for what arrives; every frame on it is authenticated by itself (`auth.authenticator`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from hashlib import blake2b, sha256
 from hmac import compare_digest
@@ -114,12 +116,20 @@ class Peer(NamedTuple):
 class Identity:
     """Who we are, and who may be at the other end."""
 
-    def __init__(self, key_pair: KeyPair, configuration: ClusterConfiguration) -> None:
+    def __init__(
+        self,
+        key_pair: KeyPair,
+        configuration: ClusterConfiguration,
+        name_of_client: Callable[[bytes], str | None] | None = None,
+    ) -> None:
+        """`name_of_client` says who is a client at this moment, and what it is called; without it, those are clients
+        that the configuration lists."""
         self.configuration: Final = configuration
         self.public_key: Final = key_pair.public_key
         self.domain_digest: Final = sha256(b"quorate link" + configuration.domain()).digest()
         self._key_pair = key_pair
         self._peers = _peers_of(configuration)
+        self._name_of_client = name_of_client
         self._proof_keys: dict[bytes, tuple[bytes, bytes]] = {}
 
     def __repr__(self) -> str:
@@ -127,7 +137,11 @@ class Identity:
 
     def peer(self, public_key: bytes) -> Peer | None:
         """The member that has this key; None for a stranger."""
-        return self._peers.get(public_key)
+        peer = self._peers.get(public_key)
+        if self._name_of_client is None or (peer is not None and peer.replica_id is not None):
+            return peer
+        name = self._name_of_client(public_key)
+        return None if name is None else Peer(public_key, None, f"client {name}")
 
     def proof_keys(self, peer: Peer) -> tuple[bytes, bytes]:
         """The keys of our PROOF to *peer* and of its PROOF to us. Derived once a member."""
@@ -215,6 +229,8 @@ class Handshake:
         proof, self._received = self._received[1:PROOF_BYTES], self._received[PROOF_BYTES:]
         if not compare_digest(proof, self._proof_by(Role(1 - self._role), claimed)):
             raise HandshakeRefused(Refusal.PROOF, detail=_BETWEEN if self.channel else "")
+        if self._identity.peer(claimed.public_key) is None:  # it was revoked since its HELLO
+            raise HandshakeRefused(Refusal.UNKNOWN_KEY)
         self.peer = claimed
 
     def _proof_by(self, role: Role, peer: Peer) -> bytes:

@@ -95,6 +95,11 @@ class Assembly:
         )
         self.handler: Final = fittings.handler_of(self)
 
+    def name_of_client(self, public_key: bytes) -> str | None:
+        """What the access table, as it is executed here, calls a client that may use the cluster."""
+        grant = self.replica.core.tables.access.grant(public_key)
+        return None if grant is None else grant.name
+
 
 def _standing(replica: Replica) -> Fields:
     return {"view": replica.core.view, "status": replica.core.status.value}
@@ -157,7 +162,7 @@ def _until_signal() -> Iterator[asyncio.Future[None]]:
 async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
     """Listen, and dial the replicas with lower ids: one link a pair."""
     folder = assembly.folder
-    identity = Identity(folder.key_pair, folder.configuration)
+    identity = Identity(folder.key_pair, folder.configuration, assembly.name_of_client)
     members = folder.configuration.replicas
     own = members[folder.replica_id]
     credentials = credentials_of(folder.path, folder.key_pair, folder.configuration)
