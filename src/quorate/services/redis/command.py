@@ -16,10 +16,16 @@ from quorate.services.redis.reply import RESP2, RESP3, Dialect
 class Call:
     """One operation while it runs: what its commands' handlers see of the world."""
 
-    __slots__ = ("_choices", "_seed", "database", "dialect", "keyspace", "limits", "microseconds")
+    __slots__ = ("_choices", "_seed", "database", "dialect", "keyspace", "limits", "microseconds", "prefixes")
 
     def __init__(
-        self, keyspace: Keyspace, limits: Limits, operation: Pipeline | Transaction, microseconds: int, seed: bytes
+        self,
+        keyspace: Keyspace,
+        limits: Limits,
+        operation: Pipeline | Transaction,
+        microseconds: int,
+        seed: bytes,
+        prefixes: tuple[bytes, ...],
     ) -> None:
         self.keyspace = keyspace
         self.limits = limits
@@ -27,6 +33,8 @@ class Call:
         self.dialect: Dialect = RESP2 if operation.protocol == 2 else RESP3
         self.microseconds = microseconds
         """Agreed time; 0 in a query, which never runs a command that asks for it."""
+        self.prefixes = prefixes
+        """What the keys that the client may use begin with; none: it may use all."""
         self._seed = seed
         self._choices: Choices | None = None
 

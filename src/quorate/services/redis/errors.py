@@ -36,12 +36,18 @@ STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 PROTOCOL_ERROR = "ERR Protocol error: an operation holds RESP arrays of bulk strings, whole ones, and nothing else"
 REPLY_TOO_LARGE = "ERR the replies of one operation exceed the limit of this service, ask for less at once"
 REPLY_HAS_NO_ROOM = "ERR the command was executed, but its reply exceeds the limit of this service"
+NO_PERMISSION_FOR_KEY = "NOPERM this user has no permissions to access one of the keys used as arguments"
 ARGUMENT_TOO_LARGE = "ERR an argument exceeds the maximum size of this service"
 
 
 def wrong_arity(name: str) -> CommandError:
     """The command called *name* has too few or too many arguments."""
     return CommandError(f"ERR wrong number of arguments for '{name}' command")
+
+
+def no_permission_for(name: str) -> CommandError:
+    """The client may not run the command called *name*."""
+    return CommandError(f"NOPERM this user has no permissions to run the '{name}' command")
 
 
 def unknown_command(arguments: list[bytes]) -> CommandError:

@@ -27,6 +27,7 @@ from quorate.services.redis.operation import (
     encode_versions,
 )
 from quorate.services.redis.parser import CommandParser
+from quorate.services.redis.permission import check_command, check_keys
 
 _MICROSECONDS = 1000
 HASHED_A_CALL = 256
@@ -58,10 +59,12 @@ class RedisService:
         try:
             decoded = decode_operation(operation)
             if isinstance(decoded, Versions):
+                check_keys((key for _, key in decoded.keys), context.prefixes)
                 return self._versions(decoded)
             commands = self._parser.parse(decoded.commands)
-            call = Call(self._keyspace, self._limits, decoded, context.time, context.seed)
+            call = Call(self._keyspace, self._limits, decoded, context.time, context.seed, context.prefixes)
             if isinstance(decoded, Transaction):
+                check_keys((watched.key for watched in decoded.watched), context.prefixes)
                 return self._transaction(decoded, call, commands)
             return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
         except MalformedMessage as error:
@@ -80,13 +83,14 @@ class RedisService:
         try:
             decoded = decode_operation(operation)
             if isinstance(decoded, Versions):
+                check_keys((key for _, key in decoded.keys), context.prefixes)
                 return self._versions(decoded)
             if isinstance(decoded, Transaction):
                 return None
             commands = self._parser.parse(decoded.commands)
             if not all(_is_query(command) for command in commands):
                 return None
-            call = Call(self._keyspace, self._limits, decoded, 0, b"")
+            call = Call(self._keyspace, self._limits, decoded, 0, b"", context.prefixes)
             return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
         except (MalformedMessage, CommandError, NeedsOrder):
             return None
@@ -149,7 +153,10 @@ def _run(call: Call, commands: list[list[bytes]], may_be_large: bool) -> list[by
                 raise CommandError(REPLY_TOO_LARGE)
             if may_be_large and max(map(len, arguments)) > LONGEST_STRING:
                 raise CommandError(ARGUMENT_TOO_LARGE)
-            reply = command_for(arguments).handler(call, arguments)
+            command = command_for(arguments)
+            if call.prefixes:
+                check_command(command, arguments, call.prefixes)
+            reply = command.handler(call, arguments)
             room -= len(reply)
             if room < 0:
                 raise CommandError(REPLY_HAS_NO_ROOM)
