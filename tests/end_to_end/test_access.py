@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+
+from quorate.cli.addresses import free_ports
 
 pytestmark = pytest.mark.processes
 
@@ -46,3 +49,45 @@ def test_a_client_from_its_folder_to_its_end(shared_cluster: Any, helpers: Any, 
     quorate("client", "add", cluster, "reports", "--out", str(tmp_path / "again"), "--prefix", "a:")
     assert "was revoked, for good" in quorate(*added, code=1)
     assert folder.exists()
+
+
+def test_redis_clients_become_clients_of_the_cluster(shared_cluster: Any, helpers: Any, tmp_path: Path) -> None:
+    """AUTH chooses the key; what its client may not do is refused as Redis does it; a pipeline is refused in parts."""
+    cluster, port = str(shared_cluster.directory), free_ports(1)[0]
+    options = []
+    for name, permission in (("reader", ["--read-only"]), ("shop", ["--prefix", "cart:"])):
+        folder = tmp_path / name
+        completed = helpers.quorate("client", "add", cluster, name, "--out", str(folder), *permission)
+        assert completed.returncode == 0, completed.stderr
+        (folder / "redis.password").write_text(f"{name}'s\n")
+        (folder / "redis.password").chmod(0o600)
+        options += ["--client", f"{name}={folder}"]
+    helpers.quorate_in_background("gateway", "redis", cluster, "--listen", f"127.0.0.1:{port}", *options)
+
+    def connected(**credentials: str) -> redis.Redis:
+        return redis.Redis(host="127.0.0.1", port=port, decode_responses=True, **credentials)
+
+    def answers() -> bool:
+        try:
+            with connected() as client:
+                return bool(client.set("cart:1", "x") and client.set("other", "y"))
+        except redis.ConnectionError:
+            return False
+
+    helpers.eventually(answers, "a gateway that answers")
+    with connected(username="reader", password="reader's") as client:
+        assert client.get("other") == "y"
+        with pytest.raises(redis.exceptions.NoPermissionError, match="to run the 'set' command"):
+            client.set("other", "z")
+        pipeline = client.pipeline(transaction=False).get("other").set("other", "z").get("cart:1")
+        read, refused, also_read = pipeline.execute(raise_on_error=False)
+        assert (read, also_read) == ("y", "x")
+        assert isinstance(refused, redis.exceptions.NoPermissionError)
+    with connected(username="shop", password="shop's") as client:
+        assert client.incr("cart:2") == 1
+        with pytest.raises(redis.exceptions.NoPermissionError, match="one of the keys used as arguments"):
+            client.get("other")
+    with connected(username="shop", password="reader's") as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+    for name in ("reader", "shop"):
+        assert helpers.quorate("client", "revoke", cluster, name).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from itertools import pairwise
 
@@ -13,14 +14,25 @@ from quorate.errors import MalformedMessage, OperationFailed
 from quorate.gateways.resp.connection import Connection
 from quorate.gateways.resp.forms import SPECIAL_NAMES
 from quorate.gateways.resp.limits import LINE_BYTES_MAX, ScanLimits
-from quorate.gateways.resp.scanner import Scanner, count_commands, join_arguments
+from quorate.gateways.resp.scanner import Scanner, join_arguments, split_commands
 from quorate.gateways.resp.session import Roster
+from quorate.gateways.resp.users import DEFAULT, User, Users
 from quorate.services.redis import Pipeline, RedisService, Transaction, Versions, Watched, decode_operation
 from quorate.services.redis.catalogue import COMMANDS
 from quorate.services.redis.errors import CommandError
 from quorate.services.redis.operation import encode_operation
 from quorate.services.redis.parser import CommandParser
 
+
+class Unasked:
+    """The connection calls nobody."""
+
+    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+        """Not called."""
+        raise AssertionError(operation)
+
+
+USERS = Users(User(DEFAULT, None, Unasked()))
 LIMITS = ScanLimits(command_bytes=5000, arguments=40)
 START = 1_800_000_000_000_000
 BEFORE = Context(b"c" * 32, START - 1, bytes(32), 0)
@@ -129,15 +141,15 @@ def scanned(pieces: list[bytes]) -> tuple[bytes, int, bytes | None]:
             reader.consume()
         assert reader.buffered_bytes <= LIMITS.command_bytes + LINE_BYTES_MAX + 2 + len(piece)
     if found:
-        assert len(CommandParser().parse(found)) == count_commands(found)
-    return found, count_commands(found), reader.error.reason if reader.error else None
+        assert len(CommandParser().parse(found)) == len(split_commands(found))
+    return found, len(split_commands(found)), reader.error.reason if reader.error else None
 
 
 def connection(data: bytes) -> None:
     """A client of the gateway: it gets well-formed replies to every command, in RESP2 or RESP3, whatever it sends."""
     source = Source(data)
     fails = source.below(8) == 0
-    roster = Roster(clock=lambda: 0.0)
+    roster = Roster(lambda: 0.0, USERS)
     session = roster.open("127.0.0.1:1", "127.0.0.1:2")
     client, service = Connection(session, roster, LIMITS), RedisService()
     service.execute(encode_operation(Pipeline(0, 2, b"".join(map(join_arguments, FILLED)))), BEFORE)

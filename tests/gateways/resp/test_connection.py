@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 
-from quorate.errors import OperationFailed, RequestFailed, RequestRefused, RequestTimeout
+from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused, RequestTimeout
 from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, PIPELINE_BYTES_MAX, Connection
 from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.replies import bulk
 from quorate.gateways.resp.scanner import join_arguments
 from quorate.gateways.resp.session import Roster
+from quorate.gateways.resp.users import DEFAULT, User, Users
 from quorate.services.redis import Pipeline, Transaction, Versions, Watched, decode_operation
 from quorate.services.redis.operation import encode_versions
 
@@ -17,10 +21,22 @@ SET = join_arguments([b"SET", b"key", b"value"])
 GET = join_arguments([b"GET", b"key"])
 
 
+class Unasked:
+    """The connection calls nobody."""
+
+    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+        raise AssertionError(operation)
+
+
+BOB = User(b"bob", b"b", Unasked())
+USERS = Users(User(DEFAULT, None, Unasked()), [BOB])
+CLOSED = Users(User(DEFAULT, b"secret", Unasked()), [BOB])
+
+
 @pytest.fixture
 def connection() -> Connection:
     """A connection whose clock stands still."""
-    roster = Roster(clock=lambda: 0.0)
+    roster = Roster(lambda: 0.0, USERS)
     return Connection(roster.open("127.0.0.1:1", "127.0.0.1:2"), roster, ScanLimits(command_bytes=100_000))
 
 
@@ -238,7 +254,7 @@ def test_nothing_is_executed_after_quit_or_an_error(connection: Connection) -> N
 
 def test_client_list_shows_all_connections() -> None:
     now = [10.0]
-    roster = Roster(clock=lambda: now[0])
+    roster = Roster(lambda: now[0], USERS)
     first = Connection(roster.open("127.0.0.1:1", "127.0.0.1:9"), roster, ScanLimits())
     second = Connection(roster.open("[::1]:2", "[::1]:9"), roster, ScanLimits())
     assert receive(first, b"MULTI\r\nGET a\r\n") is None
@@ -277,3 +293,111 @@ def test_client_list_shows_all_connections() -> None:
 def test_where_the_gateway_differs_from_redis_7_0(connection: Connection, command: bytes, reply: bytes) -> None:
     assert receive(connection, command + b"\r\n") is None
     assert connection.take_output() == reply
+
+
+WRONG = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+NOAUTH = b"-NOAUTH Authentication required.\r\n"
+
+
+@pytest.fixture
+def closed() -> Connection:
+    """A connection on which nothing is done before AUTH."""
+    roster = Roster(lambda: 0.0, CLOSED)
+    return Connection(roster.open("127.0.0.1:1", "127.0.0.1:2"), roster, ScanLimits(command_bytes=100_000))
+
+
+def said(connection: Connection, data: bytes) -> bytes:
+    """What the gateway answers by itself."""
+    assert receive(connection, data) is None
+    return connection.take_output()
+
+
+def test_auth_chooses_the_user(connection: Connection) -> None:
+    assert connection.session.user.name == DEFAULT
+    assert said(connection, b"AUTH bob wrong\r\nAUTH eve b\r\nAUTH bob\r\n") == 2 * WRONG + (
+        b"-ERR AUTH <password> called without any password configured for the default user. "
+        b"Are you sure your configuration is correct?\r\n"
+    )
+    assert connection.session.user.name == DEFAULT
+    assert said(connection, b"AUTH bob b\r\n") == b"+OK\r\n"
+    assert connection.session.user is BOB
+    assert b" user=bob " in said(connection, b"CLIENT INFO\r\n")
+    assert said(connection, b"AUTH default whatever\r\n") == b"+OK\r\n"
+    assert connection.session.user.name == DEFAULT
+
+
+def test_hello_may_say_who_it_is(connection: Connection) -> None:
+    assert said(connection, b"HELLO 3 AUTH bob wrong SETNAME x\r\n") == WRONG
+    assert (connection.session.name, connection.session.protocol) == (b"", 2)
+    assert said(connection, b"HELLO 3 AUTH bob b\r\n").startswith(b"%7\r\n")
+    assert connection.session.user is BOB
+
+
+@pytest.mark.parametrize("command", [b"GET a", b"PING", b"MULTI", b"DISCARD", b"WATCH a", b"CLIENT LIST", b"SELECT 1"])
+def test_before_auth_nothing_is_done(closed: Connection, command: bytes) -> None:
+    assert said(closed, command + b"\r\n") == NOAUTH
+    assert said(closed, join_arguments(command.split())) == NOAUTH
+
+
+def test_what_redis_says_before_auth(closed: Connection) -> None:
+    """Seen at redis-server 7.0.15 with `requirepass`: an unknown command, a wrong number of arguments come first."""
+    assert said(closed, b"NOPE\r\n").startswith(b"-ERR unknown command 'NOPE'")
+    assert said(closed, b"GET\r\n") == b"-ERR wrong number of arguments for 'get' command\r\n"
+    assert said(closed, b"HELLO 3\r\n").startswith(
+        b"-NOAUTH HELLO must be called with the client already authenticated"
+    )
+    assert said(closed, b"EXEC\r\n") == b"-EXECABORT Transaction discarded because of: " + NOAUTH[1:]
+    assert said(closed, b"AUTH wrong\r\n") == WRONG
+    assert said(closed, b"AUTH default wrong\r\n") == WRONG
+    assert said(closed, b"RESET\r\n") == b"+RESET\r\n"
+
+
+def test_after_auth_and_until_reset(closed: Connection) -> None:
+    assert said(closed, b"AUTH secret\r\n") == b"+OK\r\n"
+    assert receive(closed, SET + GET) == Pipeline(0, 2, SET + GET)
+    closed.receive_result(b"+OK\r\n$1\r\nx\r\n")
+    closed.take_output()
+    assert said(closed, b"AUTH bob b\r\nRESET\r\n" + GET) == b"+OK\r\n+RESET\r\n" + NOAUTH
+    assert closed.session.user.name == DEFAULT
+    assert said(closed, b"HELLO 2 AUTH bob b\r\n").startswith(b"*14\r\n")
+    assert receive(closed, GET) == Pipeline(0, 2, GET)
+
+
+def test_auth_in_front_of_a_pipeline(closed: Connection) -> None:
+    """What stands behind it in the same bytes is done."""
+    assert receive(closed, join_arguments([b"AUTH", b"secret"]) + SET + GET) == Pipeline(0, 2, SET + GET)
+    assert closed.take_output() == b"+OK\r\n"
+
+
+def test_what_a_client_may_not_do_is_refused_command_by_command(connection: Connection) -> None:
+    """The cluster executes nothing of an operation that may change something; what only reads is sent again alone."""
+    denied = PermissionDenied("only reads")
+    assert receive(connection, GET + SET + GET) == Pipeline(0, 2, GET + SET + GET)
+    connection.receive_failure(denied)
+    assert advance(connection) == Pipeline(0, 2, GET)
+    connection.receive_result(b"$1\r\nx\r\n")
+    assert advance(connection) == Pipeline(0, 2, SET)
+    connection.receive_failure(denied)
+    assert receive(connection, SET) == Pipeline(0, 2, GET)
+    connection.receive_result(b"$1\r\nx\r\n")
+    refusal = b"-NOPERM this user has no permissions to run the 'set' command\r\n"
+    assert connection.take_output() == b"$1\r\nx\r\n" + refusal + b"$1\r\nx\r\n"
+    assert advance(connection) == Pipeline(0, 2, SET)
+    connection.receive_failure(denied)
+    assert connection.take_output() == refusal
+
+
+def test_a_transaction_that_may_not_be_executed(connection: Connection) -> None:
+    receive(connection, b"MULTI\r\n" + GET + SET + b"EXEC\r\n")
+    connection.receive_failure(PermissionDenied("only reads"))
+    assert connection.take_output().endswith(b"-NOPERM only reads\r\n")
+    assert connection.session.queue is None
+
+
+def test_a_watch_of_a_key_that_the_client_may_not_use(connection: Connection) -> None:
+    """The service refuses to tell its version; a transaction behind it is not executed."""
+    refusal = b"-NOPERM this user has no permissions to access one of the keys used as arguments\r\n"
+    receive(connection, b"WATCH a\r\n")
+    connection.receive_result(refusal)
+    assert connection.take_output() == refusal
+    assert re.search(rb"-EXECABORT .*", said(connection, b"MULTI\r\nEXEC\r\n"))

@@ -21,10 +21,10 @@ from quorate.gateways.resp.limits import (
 from quorate.gateways.resp.plain import NAME_BYTES_MAX, compile_plain_run
 from quorate.gateways.resp.scanner import (
     Scanner,
-    count_commands,
     join_arguments,
     split_arguments,
 )
+from quorate.gateways.resp.scanner import split_commands as split_canonical
 
 SMALL = ScanLimits(command_bytes=5000, argument_bytes=4985, arguments=40)
 
@@ -65,7 +65,7 @@ def split_commands(run: bytes) -> list[bytes]:
     while command := one_by_one.peek():
         found.append(command.raw)
         one_by_one.consume()
-    assert len(found) == count_commands(run)
+    assert len(found) == len(split_canonical(run))
     assert b"".join(found) == run
     return found
 

@@ -9,6 +9,8 @@ Where it differs from redis-server 7.0.15, besides the commands that the service
 - When the cluster does not answer, a command gets `-TIMEOUT outcome unknown: ...`: it may have been executed, or may
   yet be, once. Any other failure is `-ERR quorate: ...`. A pipeline that was shipped as one operation fails as one:
   each of its commands gets the error. After a WATCH that failed, EXEC is refused.
+- AUTH chooses as which client of the cluster commands are executed (docs/ACCESS.md); there is no ACL command. What a
+  client may not do is refused when it is executed, with NOPERM, not when MULTI queues it.
 - CLIENT: SETINFO and NO-TOUCH of Redis 7.2 are known; CACHING, KILL, PAUSE, TRACKING, UNBLOCK and UNPAUSE are
   refused; LIST and INFO show this gateway's clients, without what a gateway does not measure.
 - A HELLO inside of MULTI changes the protocol behind the reply to EXEC, not in the middle of it.
@@ -20,5 +22,6 @@ Where it differs from redis-server 7.0.15, besides the commands that the service
 
 from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.server import GatewayLimits, RespServer, serve_redis
+from quorate.gateways.resp.users import User
 
-__all__ = ["GatewayLimits", "RespServer", "ScanLimits", "serve_redis"]
+__all__ = ["GatewayLimits", "RespServer", "ScanLimits", "User", "serve_redis"]

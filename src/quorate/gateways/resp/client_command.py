@@ -120,7 +120,7 @@ def _describe(sessions: Iterable[Session], roster: Roster) -> bytes:
             "psub": 0,
             "ssub": 0,
             "multi": -1 if queue is None else len(queue.commands),
-            "user": "default",
+            "user": session.user.name.decode(errors="backslashreplace"),
             "redir": -1,
             "resp": session.protocol,
             "lib-name": session.library_name.decode(),

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from quorate.gateways.resp import replies
 from quorate.gateways.resp.client_command import answer_client, check_name
 from quorate.gateways.resp.session import Queue, Roster, Session
+from quorate.gateways.resp.users import DEFAULT
 from quorate.services.redis.numbers import parse_integer
 from quorate.services.redis.operation import DATABASES
 
@@ -24,6 +25,13 @@ _NO_PASSWORD: Final = replies.error(
     b"ERR AUTH <password> called without any password configured for the default user. "
     b"Are you sure your configuration is correct?"
 )
+NOT_AUTHENTICATED: Final = replies.error(b"NOAUTH Authentication required.")
+_HELLO_WITHOUT_AUTH: Final = replies.error(
+    b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
+    b"option can be used to authenticate the client and select the RESP protocol version at the same time"
+)
+BEFORE_AUTH: Final = frozenset({b"auth", b"hello", b"quit", b"reset"})
+"""Commands that are answered to whom nothing else is."""
 _SYNTAX_ERROR: Final = replies.error(b"ERR syntax error")
 _VALUES_OF_HELLO_OPTIONS: Final = {b"AUTH": 2, b"SETNAME": 1}
 _INT_MAX: Final = 2**31 - 1
@@ -43,12 +51,16 @@ class SessionCommand(NamedTuple):
 
 
 def _answer_auth(session: Session, roster: Roster, arguments: list[bytes]) -> bytes:
-    """There are no passwords: the default user may come with any, others do not exist."""
-    if len(arguments) == 2:
-        return _NO_PASSWORD
+    """AUTH [user] password. A user without a password may come with any."""
     if len(arguments) > 3:
         return _SYNTAX_ERROR
-    return replies.OK if arguments[1] == b"default" else _WRONG_PASSWORD
+    if len(arguments) == 2 and roster.users.is_open:
+        return _NO_PASSWORD
+    user = roster.users.find(arguments[1] if len(arguments) == 3 else DEFAULT, arguments[-1])
+    if user is None:
+        return _WRONG_PASSWORD
+    session.become(user)
+    return replies.OK
 
 
 def _answer_hello(session: Session, roster: Roster, arguments: list[bytes]) -> bytes:
@@ -64,20 +76,25 @@ def _answer_hello(session: Session, roster: Roster, arguments: list[bytes]) -> b
                 return replies.error(b"ERR Protocol version is not an integer or out of range")
             case _:
                 return replies.error(b"NOPROTO unsupported protocol version")
-    name, user = session.name, b"default"
+    name, credentials = session.name, None
     options = iter(arguments[2:])
     for option in options:
         values = list(islice(options, _VALUES_OF_HELLO_OPTIONS.get(option.upper(), 0)))
         match option.upper(), values:
-            case b"AUTH", [user, _]:
-                pass
+            case b"AUTH", [_, _]:
+                credentials = values
             case b"SETNAME", [name]:
                 if refusal := check_name(b"Client names", name):
                     return refusal
             case _:
                 return replies.error(b"ERR Syntax error in HELLO option '%b'" % option)
-    if user != b"default":
-        return _WRONG_PASSWORD
+    if credentials is not None:
+        user = roster.users.find(*credentials)
+        if user is None:
+            return _WRONG_PASSWORD
+        session.become(user)
+    elif not session.is_authenticated:
+        return _HELLO_WITHOUT_AUTH
     session.name, session.protocol = name, protocol
     return _describe_server(session)
 
@@ -128,6 +145,7 @@ def _answer_unwatch(session: Session, roster: Roster, arguments: list[bytes]) ->
 
 def _answer_reset(session: Session, roster: Roster, arguments: list[bytes]) -> bytes:
     session.reset()
+    session.user, session.is_authenticated = roster.users.default, roster.users.is_open
     return replies.RESET
 
 

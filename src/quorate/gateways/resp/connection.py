@@ -11,13 +11,14 @@ connection itself (`SESSION_COMMANDS`, EXEC, WATCH, QUIT) cut the pipeline: they
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from quorate.errors import RequestFailed
+from quorate.errors import PermissionDenied, RequestFailed
 from quorate.gateways.resp import replies
-from quorate.gateways.resp.commands import SESSION_COMMANDS
+from quorate.gateways.resp.commands import BEFORE_AUTH, NOT_AUTHENTICATED, SESSION_COMMANDS
 from quorate.gateways.resp.failures import describe_failure
 from quorate.gateways.resp.forms import ATTACKS, SPECIAL_NAMES, UNQUEUED, check_form
 from quorate.gateways.resp.limits import ScanLimits
@@ -27,7 +28,7 @@ from quorate.gateways.resp.operations import (
     encode_transaction,
     encode_versions,
 )
-from quorate.gateways.resp.scanner import Command, Scanner, count_commands
+from quorate.gateways.resp.scanner import Command, Scanner, name_of_command, split_commands
 from quorate.gateways.resp.session import Roster, Session, WatchedKey, size_of_watched
 from quorate.gateways.resp.transaction import (
     ABORTED,
@@ -36,6 +37,7 @@ from quorate.gateways.resp.transaction import (
     enqueue,
     finish_transaction,
 )
+from quorate.services.redis.errors import no_permission_for
 
 PIPELINE_BYTES_MAX: Final = 32 * 1024
 """How much of a connection's pipeline becomes one operation: some hundreds of commands. Longer pipelines are cut, so
@@ -54,6 +56,7 @@ class Connection:
         "_output_bytes",
         "_roster",
         "_scanner",
+        "_singly",
         "_unanswered",
         "complaint",
         "is_closing",
@@ -69,6 +72,8 @@ class Connection:
         self._output_bytes = 0
         self._unanswered = b""
         """The raw commands of the outstanding operation; empty when none is outstanding."""
+        self._singly: deque[bytes] = deque()
+        """Commands of a pipeline that is sent again, one by one."""
         self._finish: Callable[[bytes], bytes] | None = None
         """Makes what is sent of the outstanding operation's result; None when the result is the replies."""
         self.is_closing = False
@@ -98,15 +103,27 @@ class Connection:
 
     def receive_failure(self, failure: RequestFailed) -> None:
         """The outstanding operation failed: each of its commands gets an error, so that the replies still count."""
+        commands = [self._unanswered] if self._finish else split_commands(self._unanswered)
         is_pipeline = self._finish is None
-        count = count_commands(self._unanswered) if is_pipeline else 1
         self._finish = None
         self._unanswered = b""
-        self._reply(describe_failure(failure) * count)
+        if isinstance(failure, PermissionDenied) and is_pipeline:
+            self._receive_denial(commands)
+        else:
+            self._reply(describe_failure(failure) * len(commands))
+
+    def _receive_denial(self, commands: list[bytes]) -> None:
+        """A client that may only read: of several commands none was executed, though some may only read, so they are
+        sent again one by one; a single one is refused for good."""
+        if len(commands) > 1:
+            self._singly.extend(commands)
+        else:
+            self._reply(no_permission_for(name_of_command(commands[0])).reply)
 
     def abandon(self) -> None:
         """The client is gone: forget what it sent and what it was to be told."""
         self.is_closing = True
+        self._singly.clear()
         self._scanner.clear()
         self._output.clear()
 
@@ -127,7 +144,10 @@ class Connection:
         """
         session, scanner = self.session, self._scanner
         while not (self._unanswered or self.is_closing or self._output_bytes > OUTPUT_BYTES_MAX):
-            is_plain = session.queue is None and not session.is_next_skipped
+            is_plain = session.queue is None and not session.is_next_skipped and session.is_authenticated
+            if self._singly:
+                session.begin_command()
+                return self._start_pipeline(self._singly.popleft())
             if is_plain and (run := scanner.take_run(PIPELINE_BYTES_MAX)):
                 session.begin_command()
                 return self._start_pipeline(run)
@@ -173,13 +193,17 @@ class Connection:
     def _refuse(self, command: Command) -> bytes | None:
         """The error for what is wrong with a command by its form or size alone; it breaks a transaction."""
         queue = self.session.queue
-        is_queued = queue is not None
-        error = replies.error(command.refusal) if command.refusal else check_form(command, is_queued=is_queued)
+        is_shipped_now = queue is None and self.session.is_authenticated
+        error = replies.error(command.refusal) if command.refusal else check_form(command, is_shipped_now)
+        if error is None and not self.session.is_authenticated and command.name not in BEFORE_AUTH:
+            error = NOT_AUTHENTICATED
         if error is None:
             return None
         if command.name == b"exec":
             self.session.end_transaction()
-            return replies.error(b"EXECABORT Transaction discarded because of: " + error.removeprefix(b"-ERR "))
+            return replies.error(
+                b"EXECABORT Transaction discarded because of: " + error.removeprefix(b"-ERR ").removeprefix(b"-")
+            )
         if queue is not None:
             queue.is_broken = True
         return error
@@ -230,6 +254,8 @@ class Connection:
 
     def _finish_watch(self, keys: Sequence[WatchedKey], was_lost: bool, result: bytes) -> bytes:
         """Keep the versions. Until this is reached the WATCH counts as lost."""
+        if result.startswith(b"-"):
+            return self.session.audible(result)  # the service refuses it
         versions = decode_versions(result, len(keys))
         if versions is None:
             return self.session.audible(replies.error(b"ERR quorate: the service knows no versions of keys"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.errors import RequestFailed, RequestTimeout
+from quorate.errors import PermissionDenied, RequestFailed, RequestTimeout
 from quorate.gateways.resp import replies
 
 
@@ -13,6 +13,8 @@ def describe_failure(failure: RequestFailed) -> bytes:
     not simply repeat a command that may not be executed twice.
     """
     text = str(failure).encode()
+    if isinstance(failure, PermissionDenied):
+        return replies.error(b"NOPERM " + text)
     if isinstance(failure, RequestTimeout):
         return replies.error(b"TIMEOUT outcome unknown: " + text)
     return replies.error(b"ERR quorate: " + (text or type(failure).__name__.encode()))

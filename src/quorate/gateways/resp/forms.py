@@ -23,14 +23,14 @@ SPECIAL_NAMES: Final = frozenset(_ARITIES) | ATTACKS
 """The commands that the connection looks at; all others are passed on as they are."""
 
 
-def check_form(command: Command, is_queued: bool) -> bytes | None:
+def check_form(command: Command, is_shipped_now: bool) -> bytes | None:
     """The error reply to a command that cannot be executed, whatever the data are; None when it can.
 
-    The service's commands are judged here only when they are queued: otherwise the service's own reply says it.
+    The service's commands are judged here unless they are shipped at once: then the service's own reply says it.
     """
     arity = _ARITIES.get(command.name)
     if arity is None:
-        return _check_service_command(command) if is_queued else None
+        return None if is_shipped_now else _check_service_command(command)
     if not is_arity_right(arity, command.argument_count):
         return wrong_arity(command.name.decode()).reply
     return check_client(command.arguments()) if command.name == b"client" else None

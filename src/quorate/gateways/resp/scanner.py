@@ -66,18 +66,27 @@ def join_arguments(arguments: Sequence[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def count_commands(raw: bytes) -> int:
-    """How many commands *raw* holds: canonical ones, as `Scanner` hands them out."""
-    count = position = 0
+def split_commands(raw: bytes) -> list[bytes]:
+    """The commands that *raw* holds: canonical ones, as `Scanner` hands them out."""
+    commands = []
+    position = 0
     while position < len(raw):
+        start = position
         line_end = raw.index(b"\r", position)
         missing = int(raw[position + 1 : line_end])
         position = line_end + 2
         for _ in range(missing):
             line_end = raw.index(b"\r", position)
             position = line_end + 4 + int(raw[position + 1 : line_end])
-        count += 1
-    return count
+        commands.append(raw[start:position])
+    return commands
+
+
+def name_of_command(raw: bytes) -> str:
+    """The name that a canonical command begins with, in small letters."""
+    _, _, rest = raw.partition(b"$")
+    size, _, rest = rest.partition(b"\r\n")
+    return rest[: int(size)].lower().decode(errors="backslashreplace")
 
 
 class Scanner:

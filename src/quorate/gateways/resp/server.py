@@ -6,6 +6,7 @@ import asyncio
 import errno
 import resource
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, Connection
 from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.refusals import Refusals
 from quorate.gateways.resp.session import Roster, Session
+from quorate.gateways.resp.users import DEFAULT, User, Users
 
 BUFFERED_BYTES_MAX: Final = 512 * 1024
 """What a client may send ahead of the operation that is outstanding; then it is not read until that is answered."""
@@ -45,13 +47,16 @@ async def serve_redis(
     *,
     limits: GatewayLimits | None = None,
     option: str = "--listen",
+    password: bytes | None = None,
+    users: Iterable[User] = (),
 ) -> RespServer:
     """Serve Redis clients on *host*:*port* (0: any free port) until the server is closed.
 
-    There are no passwords: whoever reaches the port may read and write. Raises ConfigurationError, which names
+    Commands are executed by *invoker*; after AUTH by that of the user among *users*. Without a *password* whoever
+    reaches the port may do what *invoker* may. Raises ConfigurationError, which names
     *option*, when the address cannot be had.
     """
-    server = RespServer(invoker, limits or GatewayLimits())
+    server = RespServer(Users(User(DEFAULT, password, invoker), users), limits or GatewayLimits())
     try:
         await server.listen(host, port)
     except OSError as error:
@@ -63,10 +68,9 @@ async def serve_redis(
 class RespServer:
     """A listening socket and its clients."""
 
-    def __init__(self, invoker: Invoker, limits: GatewayLimits) -> None:
-        self.invoker = invoker
+    def __init__(self, users: Users, limits: GatewayLimits) -> None:
         self.limits = limits
-        self.roster = Roster(asyncio.get_running_loop().time)
+        self.roster = Roster(asyncio.get_running_loop().time, users)
         self.refusals = Refusals(asyncio.get_running_loop().time)
         self._clients_max = _affordable_clients(limits.clients)
         self.is_stopping = False
@@ -140,7 +144,6 @@ class _Client(asyncio.Protocol):
         "_on_answer",
         "_server",
         "_session",
-        "_submit",
         "_transport",
     )
 
@@ -150,7 +153,6 @@ class _Client(asyncio.Protocol):
 
     def __init__(self, server: RespServer) -> None:
         self._server = server
-        self._submit = server.invoker.submit
         self._answer_seconds = server.limits.answer_seconds
         self._has_ended = False
         """The client sends no more; it may still read."""
@@ -241,7 +243,7 @@ class _Client(asyncio.Protocol):
     def _start(self, operation: bytes) -> bool:
         """Submit *operation*; False when it failed at once."""
         try:
-            answer = self._submit(operation, self._answer_seconds)
+            answer = self._session.user.invoker.submit(operation, self._answer_seconds)
         except RequestFailed as failure:
             self._connection.receive_failure(failure)
             return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quorate.gateways.resp.scanner import Command
+from quorate.gateways.resp.users import User, Users
 from quorate.services.redis.operation import Protocol
 
 WatchedKey = tuple[int, bytes]
@@ -40,6 +41,9 @@ class Session:
     local_address: str
     opened_at: float
     active_at: float
+    user: User
+    is_authenticated: bool
+    """Else nothing but AUTH, HELLO, RESET and QUIT is answered."""
     protocol: Protocol = 2
     database: int = 0
     name: bytes = b""
@@ -89,12 +93,17 @@ class Session:
         self.are_replies_off = self.is_next_skipped = False
         self.protocol, self.database, self.name = 2, 0, b""
 
+    def become(self, user: User) -> None:
+        """AUTH succeeded."""
+        self.user, self.is_authenticated = user, True
+
 
 class Roster:
     """The open sessions of one gateway."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], users: Users) -> None:
         self.clock = clock
+        self.users = users
         self.sessions: dict[int, Session] = {}
         self._last_number = 0
 
@@ -102,7 +111,9 @@ class Roster:
         """A session of its own number for a new connection."""
         self._last_number += 1
         now = self.clock()
-        session = Session(self._last_number, address, local_address, opened_at=now, active_at=now)
+        session = Session(
+            self._last_number, address, local_address, now, now, self.users.default, is_authenticated=self.users.is_open
+        )
         self.sessions[session.number] = session
         return session
 
