@@ -47,6 +47,10 @@ class AccessTable:
         """The keys that were revoked."""
         return {client for client, row in self._rows.items() if row.revoked_at}
 
+    def revoked_at(self, client: bytes) -> int:
+        """The sequence number at which a known client was revoked; 0: it was not."""
+        return self._rows[client].revoked_at
+
     def execute(self, operation: bytes, sequence_number: int) -> AccessResult:
         """Apply an administrator's operation (ACCESS-1). Executing one again changes nothing."""
         try:

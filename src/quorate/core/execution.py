@@ -123,4 +123,4 @@ def shut_out(core: Core, client: bytes) -> None:
     """ACCESS-2: the client was revoked: nothing of it waits any more, and its links are closed."""
     core.waiting.forget(client)
     core.outbox.append(CloseLinks(client))
-    core.note("client-revoked", client=client.hex())
+    core.note("client-revoked", client=client.hex(), sequence_number=core.tables.access.revoked_at(client))

@@ -19,6 +19,7 @@ from quorate.messages.protocol import Message
 from quorate.messages.records import Record
 from quorate.sim.linearizability import END_OF_TIME, Call, is_linearizable, unexplained_prefix
 from quorate.sim.register import key_of
+from quorate.sim.revocations import Revocations
 from quorate.sim.votes import Votes
 
 
@@ -86,6 +87,7 @@ class Judge:
         """Where each (client, session, timestamp) was executed first."""
         self._executed_here: dict[int, int] = {}
         """What each replica's present process executed last."""
+        self.revocations = Revocations(self.accuse)
         self._calls: list[Call] = []
         self._hearers: dict[str, Callable[[int, Details], None]] = {
             "prepared": self._hear_prepared,
@@ -96,6 +98,7 @@ class Judge:
             "state-fetched": self._hear_fetched,
             "checkpoint": self._hear_checkpoint,
             "refused": self._hear_refused,
+            "client-revoked": self.revocations.hear,
         }
 
     def accuse(self, rule: str, text: str) -> None:
@@ -236,6 +239,7 @@ class Judge:
         self._executed_here[replica] = number
         self.last_executed = max(self.last_executed, number)
         for client, session, timestamp, outcome in details["requests"]:
+            self.revocations.see_request(replica, client, number, outcome)
             if outcome >= 0:
                 first = self._executed_requests.setdefault((client, session, timestamp), number)
                 if first != number:

@@ -22,12 +22,17 @@ def cluster_of(plan: Plan) -> Cluster:
     """The cluster that a plan runs."""
     replica_keys = tuple(key_pair("replica", at) for at in range(plan.replicas))
     client_keys = tuple(key_pair("client", at) for at in range(len(plan.clients)))
+    strangers = {change.client for change in plan.access if not change.is_revoked}
     configuration = ClusterConfiguration(
         cluster_id="51" * 16,
         incarnation="0a" * 16,
         service="register",
         replicas=tuple(Member(f"replica-{at}", 1 + at, pair.public_key.hex()) for at, pair in enumerate(replica_keys)),
-        clients=tuple(ClientEntry(f"client-{at}", pair.public_key.hex()) for at, pair in enumerate(client_keys)),
+        clients=tuple(
+            ClientEntry(f"client-{at}", pair.public_key.hex(), administrator=bool(plan.access) and at == 0)
+            for at, pair in enumerate(client_keys)
+            if at not in strangers
+        ),
         settings=plan.settings,
     )
     return Cluster(configuration, replica_keys, client_keys)

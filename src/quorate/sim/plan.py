@@ -182,6 +182,14 @@ class ClientPlan(Struct, frozen=True):
     """How it lies; an honest client has none."""
 
 
+class AccessChange(Struct, frozen=True):
+    """A client is let in, which the cluster does not know at first, or shut out."""
+
+    at: int
+    client: int
+    is_revoked: bool
+
+
 class Plan(Struct, frozen=True):
     """A world, before it runs. Equal plans run equally, in every process."""
 
@@ -202,6 +210,8 @@ class Plan(Struct, frozen=True):
     """How long anything may happen. Then faults end, except the traitors', and everything has to come to an end."""
     liveness: int = 60_000_000
     """How long that may take at most."""
+    access: tuple[AccessChange, ...] = ()
+    """What the first client, an administrator then, changes of the access table, one change after the other."""
     service: str = ""
     """The replicated service, as `quorate up --service` takes it; registers when there is none."""
 

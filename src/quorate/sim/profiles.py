@@ -17,6 +17,7 @@ from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
 from quorate.sim.plan import (
+    AccessChange,
     BitRot,
     ClientDeath,
     ClientPlan,
@@ -50,6 +51,8 @@ class Profile(NamedTuple):
     odd_disks: bool = False
     """Syncs take time, and a crash leaves a part of what was not synced."""
     faults_max: int = 6
+    access: bool = False
+    """A client is let in while it asks already, and those that lie are shut out."""
 
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -88,11 +91,20 @@ PROFILES: Final[dict[str, Profile]] = {
         odd_clocks=True,
         odd_disks=True,
     ),
+    "access": Profile(
+        "clients are let in and shut out; f replicas lie, also in the names of clients that were shut out",
+        ("room", "rough"),
+        ("pause", "crash"),
+        traitors=True,
+        liars=True,
+        access=True,
+    ),
 }
 TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
 """Milliseconds until a view change, where messages are on their way for long."""
 MIXED: Final = "mixed"
-"""Not a profile of its own: each seed draws one of the above."""
+"""Not a profile of its own: each seed draws one of the above, but not `access`, which came later: seeds keep their
+worlds."""
 
 
 def draw_plan(
@@ -100,7 +112,8 @@ def draw_plan(
 ) -> Plan:
     """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
     random = Random(f"{seed} {profile} {replicas}")
-    chosen = random.choice(sorted(PROFILES)) if profile == MIXED else profile
+    mixed = sorted(name for name, known in PROFILES.items() if not known.access)
+    chosen = random.choice(mixed) if profile == MIXED else profile
     return replace(_Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen), service=service)
 
 
@@ -143,7 +156,18 @@ class _Draw:
             traitors=traitors,
             safety=self.safety,
             liveness=liveness,
+            access=self._access(clients) if self.profile.access else (),
         )
+
+    def _access(self, clients: tuple[ClientPlan, ...]) -> tuple[AccessChange, ...]:
+        """An honest client that is not the administrator is let in; clients that lie are shut out."""
+        newcomers = [at for at, client in enumerate(clients) if at and not client.strategies][:1]
+        liars = [at for at, client in enumerate(clients) if client.strategies]
+        changes = [(at, False) for at in newcomers] + [(at, True) for at in liars]
+        self.random.shuffle(changes)
+        # Early: much has to happen behind a revocation.
+        dues = sorted(self.random.randrange(self.safety // 4) for _ in changes)
+        return tuple(AccessChange(due, at, is_revoked) for due, (at, is_revoked) in zip(dues, changes, strict=True))
 
     def _settings(self, network: str, profile: str) -> Settings:
         random = self.random

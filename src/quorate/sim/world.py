@@ -23,6 +23,7 @@ from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.messages.records import Record
 from quorate.services.loading import load_service
+from quorate.sim.access import ASK_AGAIN_EVERY, frame_of
 from quorate.sim.checkers import Judge, Verdict
 from quorate.sim.cluster import cluster_of
 from quorate.sim.disk import Disk
@@ -169,6 +170,8 @@ class World:
         self.start()
         for fault in self.plan.faults:
             self._schedule_fault(fault)
+        if self.plan.access:
+            self.schedule(self.plan.access[0].at, lambda: self._change_access(0))
         self.schedule(self.plan.safety, self._heal)
         self.advance()
         if not self.judge.verdicts:
@@ -302,6 +305,25 @@ class World:
             Samples(self._sample, plan, random) if self._sample else Operations(name_of_client(at), plan, random),
             liar,
         )
+
+    def _change_access(self, index: int) -> None:
+        """Ask for a change of the access table until a correct replica has executed it; then for the next."""
+        change, keys = self.plan.access[index], self._cluster.client_keys
+        key = keys[change.client].public_key
+        if self._knows_access(key, change.is_revoked):
+            if index + 1 < len(self.plan.access):
+                due = max(self.now, self.plan.access[index + 1].at)
+                self.schedule(due, lambda: self._change_access(index + 1))
+            return
+        frame = frame_of(ClientAuthenticator(keys[0], self._cluster.configuration), index, change, key)
+        for replica in range(self.plan.replicas):
+            self.transmit(self.clients[0].address, replica, frame)
+        self.schedule(self.now + ASK_AGAIN_EVERY, lambda: self._change_access(index))
+
+    def _knows_access(self, key: bytes, is_revoked: bool) -> bool:
+        tables = [node.behaviour.core.tables for node in self.replicas if isinstance(node.behaviour, Replica)]
+        known = (table.access.revoked() if is_revoked else table.access for table in tables)
+        return any(key in access if isinstance(access, set) else access.grant(key) is not None for access in known)
 
     # Faults
 
