@@ -41,6 +41,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     reply_bytes_max: Annotated[int, Meta(ge=1024)] = 16 << 20
     """The results of one request; what is beyond it is not returned (the operations are executed all the same)."""
     waiting_requests_max: Annotated[int, Meta(ge=16)] = 8192
+    waiting_bytes_per_client_max: Annotated[int, Meta(ge=1024)] = 16 << 20
+    """Requests of one client that wait at a replica, in bytes. Of their number, twice `sessions_per_client` may."""
+    client_requests_per_second: Annotated[int, Meta(ge=1)] = 100_000
+    """Frames that a replica reads from one client, over all its links; the rest waits in the client's own sockets."""
+    client_bytes_per_second: Annotated[int, Meta(ge=1024)] = 128 << 20
     sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
     durability: Literal["sync", "async", "memory"] = "memory"
     """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
@@ -105,6 +110,8 @@ class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
         settings = self.settings
         if settings.batch_bytes_max < settings.request_bytes_max:
             raise ConfigurationError("batch_bytes_max must be at least request_bytes_max")
+        if settings.waiting_bytes_per_client_max < settings.request_bytes_max:
+            raise ConfigurationError("waiting_bytes_per_client_max must be at least request_bytes_max")
         if settings.view_change_timeout_max_ms < settings.view_change_timeout_ms:
             raise ConfigurationError("view_change_timeout_max_ms must be at least view_change_timeout_ms")
 

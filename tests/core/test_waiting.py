@@ -21,7 +21,7 @@ def taken(table: WaitingRequests, count: int = 100, size: int = 10**6) -> list[s
 
 
 def test_one_place_a_session_and_newer_replaces_older() -> None:
-    table = WaitingRequests(10, 10)
+    table = WaitingRequests(10, 10, 1 << 20)
     assert table.add(waiting(1, timestamp=5))
     assert not table.add(waiting(1, timestamp=5))
     assert not table.add(waiting(1, timestamp=4))
@@ -31,7 +31,7 @@ def test_one_place_a_session_and_newer_replaces_older() -> None:
 
 
 def test_bounded_in_all_and_for_each_client() -> None:
-    table = WaitingRequests(5, 3)
+    table = WaitingRequests(5, 3, 1 << 20)
     assert [table.add(waiting(1, session)) for session in range(1, 5)] == [True, True, True, False]
     assert [table.add(waiting(2, session)) for session in range(1, 4)] == [True, True, False]
     # A newer request of a session that waits already needs no place of its own.
@@ -41,7 +41,7 @@ def test_bounded_in_all_and_for_each_client() -> None:
 
 def test_clients_take_turns() -> None:
     """A client with many sessions gets no more than the others."""
-    table = WaitingRequests(100, 100)
+    table = WaitingRequests(100, 100, 1 << 20)
     for session in range(1, 6):
         table.add(waiting(1, session))
     table.add(waiting(2))
@@ -51,7 +51,7 @@ def test_clients_take_turns() -> None:
 
 
 def test_a_batch_has_at_most_so_many_bytes_and_at_least_one_request() -> None:
-    table = WaitingRequests(100, 100)
+    table = WaitingRequests(100, 100, 1 << 20)
     for client in range(1, 5):
         table.add(waiting(client, size=40))
     assert len(taken(table, size=100)) == 2
@@ -60,7 +60,7 @@ def test_a_batch_has_at_most_so_many_bytes_and_at_least_one_request() -> None:
 
 
 def test_what_is_taken_waits_on_until_it_is_executed() -> None:
-    table = WaitingRequests(100, 100)
+    table = WaitingRequests(100, 100, 1 << 20)
     table.add(waiting(1))
     table.add(waiting(2))
     taken(table)
@@ -75,7 +75,7 @@ def test_what_is_taken_waits_on_until_it_is_executed() -> None:
 
 
 def test_execution_of_an_older_timestamp_leaves_a_newer_request_waiting() -> None:
-    table = WaitingRequests(100, 100)
+    table = WaitingRequests(100, 100, 1 << 20)
     table.add(waiting(1, timestamp=7))
     table.executed(waiting(1, timestamp=6).request)
     assert len(table) == 1
@@ -85,7 +85,7 @@ def test_execution_of_an_older_timestamp_leaves_a_newer_request_waiting() -> Non
 
 
 def test_what_a_proposal_orders_is_not_ordered_again() -> None:
-    table = WaitingRequests(100, 100)
+    table = WaitingRequests(100, 100, 1 << 20)
     table.add(waiting(1))
     table.add(waiting(2), is_ordered=True)
     table.mark_ordered(waiting(1, timestamp=9).request)
@@ -104,7 +104,7 @@ steps = st.lists(
 @given(steps)
 def test_it_agrees_with_a_list(actions: list[tuple[str, int, int, int]]) -> None:
     """Beside a plain list: the same requests wait, in the same order; what is ready is a part of them; bounds hold."""
-    table, model = WaitingRequests(6, 3), list[Waiting]()
+    table, model = WaitingRequests(6, 3, 1 << 20), list[Waiting]()
     for action, client, session, timestamp in actions:
         entry = waiting(client, session, timestamp)
         key = (entry.request.client, session)
@@ -132,3 +132,27 @@ def test_it_agrees_with_a_list(actions: list[tuple[str, int, int, int]]) -> None
     table.reorder_all()
     ready = table.take(100, 10**6)
     assert sorted(entry.digest for entry in ready) == sorted(entry.digest for entry in model)
+
+
+def test_bounded_in_bytes_for_each_client() -> None:
+    """A client with large requests leaves the others their room; what went is free again."""
+    table = WaitingRequests(100, 100, 1000)
+    assert [table.add(waiting(1, session, size=400)) for session in (1, 2, 3)] == [True, True, False]
+    assert table.add(waiting(2, size=1000))
+    assert table.add(waiting(1, 1, timestamp=2, size=600))
+    assert not table.add(waiting(1, 2, timestamp=2, size=401))
+    assert table.get(bytes([1]) * 32, 2) is not None
+    table.executed(waiting(1, 1, timestamp=2).request)
+    assert table.add(waiting(1, 3, size=600))
+    table.forget(bytes([1]) * 32)
+    assert table.add(waiting(1, 4, size=1000))
+
+
+def test_a_flooding_client_slows_itself() -> None:
+    """A polite client's requests are in the next batches, however many a flooding one has waiting."""
+    table = WaitingRequests(1000, 200, 1 << 20)
+    accepted = sum(table.add(waiting(1, session)) for session in range(1, 900))
+    assert accepted == 200
+    for session in (1, 2, 3):
+        table.add(waiting(2, session))
+    assert taken(table, count=6) == ["1 1 1", "2 1 1", "1 2 1", "2 2 1", "1 3 1", "2 3 1"]

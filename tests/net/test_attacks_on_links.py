@@ -12,8 +12,8 @@ import pytest
 from quorate.net.connection import FRAME_TOO_LARGE, FrameBytesMax, Link
 from quorate.net.framing import client_frame_bytes_max_of
 from quorate.net.handshake import HELLO_BYTES, NONCE_BYTES, PROOF_BYTES, Handshake, Peer, Refusal, Role, refusal_bytes
-from quorate.net.limits import LinkLimits, Rate
-from quorate.net.links import LINKS_OPENED, Listener, listen
+from quorate.net.limits import LinkLimits, Meter, Rate
+from quorate.net.links import LINKS_OPENED, Listener, _Opener, listen
 
 CLIENT, STRANGER = 4, 5
 
@@ -255,9 +255,8 @@ def test_a_peer_above_its_rate_is_not_read_for_a_while(members: Any, make_record
     async def scenario() -> None:
         handler, transport = make_recorder(), PausableTransport()
         limits = LinkLimits(client_rate=Rate(bytes_per_second=1e6, frames_per_second=1e6, burst_seconds=0.001))
-        link = Link(
-            Peer(b"k", None, "client"), transport, handler, limits, FrameBytesMax(1 << 20, 1 << 20), lambda *_: None
-        )
+        meter, sizes = Meter(limits.client_rate), FrameBytesMax(1 << 20, 1 << 20)
+        link = Link(Peer(b"k", None, "client"), transport, handler, limits, sizes, lambda *_: None, meter)
         flood = ((4).to_bytes(4, "big") + b"abcd") * 2000
 
         link.data_received(flood)
@@ -269,3 +268,13 @@ def test_a_peer_above_its_rate_is_not_read_for_a_while(members: Any, make_record
             await asyncio.sleep(0)
 
     run(scenario())
+
+
+def test_all_links_of_a_client_share_one_rate(members: Any, make_recorder: Any) -> None:
+    """Dialling more often brings a client no more; replicas are measured by the link."""
+    opener = _Opener(members.identity(0), make_recorder(), LinkLimits())
+    alice, bob = Peer(b"a" * 32, None, "client a"), Peer(b"b" * 32, None, "client b")
+    replica = Peer(b"r" * 32, 1, "replica 1")
+    assert opener.meter_of(alice) is opener.meter_of(alice)
+    assert opener.meter_of(alice) is not opener.meter_of(bob)
+    assert opener.meter_of(replica) is not opener.meter_of(replica)

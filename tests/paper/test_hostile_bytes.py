@@ -309,7 +309,7 @@ def request_of(client: int, session: int, timestamp: int = 1) -> Waiting:
 
 def test_one_client_cannot_fill_the_queue() -> None:
     """C7: sessions that were never opened cost their client its own places only."""
-    waiting = WaitingRequests(100, 8)
+    waiting = WaitingRequests(100, 8, 1 << 20)
     for session in range(1, 200):
         waiting.add(request_of(1, session))
     assert len(waiting) == 8

@@ -139,7 +139,9 @@ class Core:
         self.tables = ReplicatedTables(access, self.settings.sessions_per_client)
         self.log = MessageLog(self.settings.window, self.quorums)
         self.waiting = WaitingRequests(
-            self.settings.waiting_requests_max, PLACES_PER_SESSION * self.settings.sessions_per_client
+            self.settings.waiting_requests_max,
+            PLACES_PER_SESSION * self.settings.sessions_per_client,
+            self.settings.waiting_bytes_per_client_max,
         )
         self.checkpoints = Checkpoints()
         self.views = Views()

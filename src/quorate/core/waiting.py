@@ -23,12 +23,14 @@ class Waiting(NamedTuple):
 
 
 class WaitingRequests:
-    """At most one request a session, bounded in number, for each client and in all (C7)."""
+    """At most one request a session, bounded in number, for each client in bytes too, and in all (C7)."""
 
-    def __init__(self, limit: int, limit_per_client: int) -> None:
+    def __init__(self, limit: int, limit_per_client: int, bytes_per_client: int) -> None:
         self._limit = limit
         self._limit_per_client = limit_per_client
+        self._bytes_per_client = bytes_per_client
         self._counts: dict[bytes, int] = {}
+        self._bytes: dict[bytes, int] = {}
         self._entries: dict[SessionKey, Waiting] = {}
         self._ready: dict[bytes, dict[SessionKey, Waiting]] = {}
 
@@ -48,6 +50,9 @@ class WaitingRequests:
         request = waiting.request
         key = (request.client, request.session)
         present = self._entries.get(key)
+        size = self._bytes.get(request.client, 0) + len(waiting.frame) - (len(present.frame) if present else 0)
+        if size > self._bytes_per_client:
+            return False
         if present is not None:
             if present.request.timestamp >= request.timestamp:
                 return False
@@ -56,6 +61,7 @@ class WaitingRequests:
             return False
         self._entries[key] = waiting
         self._counts[request.client] = self._counts.get(request.client, 0) + 1
+        self._bytes[request.client] = size
         if not is_ordered:
             self._ready.setdefault(request.client, {})[key] = waiting
         return True
@@ -117,10 +123,11 @@ class WaitingRequests:
             self._ready.setdefault(waiting.request.client, {})[key] = waiting
 
     def _remove(self, key: SessionKey) -> None:
-        del self._entries[key]
+        removed = self._entries.pop(key)
         self._counts[key[0]] -= 1
+        self._bytes[key[0]] -= len(removed.frame)
         if not self._counts[key[0]]:
-            del self._counts[key[0]]
+            del self._counts[key[0]], self._bytes[key[0]]
         self._unready(key)
 
     def _unready(self, key: SessionKey) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from quorate.net.framing import PREFIX_BYTES, FrameBuffer, FrameTooLarge
 from quorate.net.handshake import Peer
-from quorate.net.limits import LinkLimits, Meter, Rate
+from quorate.net.limits import LinkLimits, Meter
 
 CLOSED_HERE: Final = "closed here"
 CLOSED_THERE: Final = "closed by the other side"
@@ -116,6 +116,7 @@ class Link(asyncio.Protocol):
         limits: LinkLimits,
         frame_bytes_max: FrameBytesMax,
         on_gone: Callable[[Link, str], None],
+        meter: Meter,
     ) -> None:
         self.peer: Final = peer
         self.counters: Final = LinkCounters()
@@ -125,7 +126,7 @@ class Link(asyncio.Protocol):
         self._frame_bytes_out_max = frame_bytes_max.outgoing
         self._buffer = FrameBuffer(frame_bytes_max.incoming)
         self._outbox = _Outbox(transport, limits.queue_bytes_max, self.counters)
-        self._reading = _Reading(transport, limits.client_rate if peer.replica_id is None else limits.replica_rate)
+        self._reading = _Reading(transport, meter)
         self._close_reason: str | None = None
         self._abort_handle: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
@@ -210,9 +211,9 @@ class _Reading:
 
     __slots__ = ("_handle", "_loop", "_meter", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, rate: Rate) -> None:
+    def __init__(self, transport: asyncio.Transport, meter: Meter) -> None:
         self._transport = transport
-        self._meter = Meter(rate)
+        self._meter = meter
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
 

@@ -28,7 +28,7 @@ from quorate.net.connection import (
 from quorate.net.framing import client_frame_bytes_max_of, frame_bytes_max_of
 from quorate.net.greeting import CLOSED, Greeting
 from quorate.net.handshake import Identity, Peer, Refusal, Role
-from quorate.net.limits import LinkLimits, Rate
+from quorate.net.limits import LinkLimits, Meter, Rate
 from quorate.net.tls import Credentials
 
 __all__ = [
@@ -108,6 +108,8 @@ class _Opener:
         self.limits: Final = limits
         self._from_replica = frame_bytes_max_of(identity.configuration)
         self._from_client = client_frame_bytes_max_of(identity.configuration)
+        self._meters: dict[bytes, Meter] = {}
+        """One a client: there are no more than the access table has rows."""
         self._outgoing = self._from_client if own.replica_id is None else self._from_replica
 
     def carry(self, greeting: Greeting, role: Role) -> asyncio.Protocol:
@@ -119,10 +121,17 @@ class _Opener:
         if reason != CLOSED:  # whoever ends in that moment, or only looks whether somebody listens
             self._tell(peer, reason)
 
+    def meter_of(self, peer: Peer) -> Meter:
+        """What measures a peer: a replica's link by itself, all links of one client together."""
+        if peer.replica_id is not None:
+            return Meter(self.limits.replica_rate)
+        return self._meters.setdefault(peer.public_key, Meter(self.limits.client_rate))
+
     def open(self, peer: Peer, transport: asyncio.Transport, on_gone: Callable[[Link, str], None]) -> Link:
         """The link that takes over the connection."""
         incoming = self._from_client if peer.replica_id is None else self._from_replica
-        link = Link(peer, transport, self.handler, self.limits, FrameBytesMax(incoming, self._outgoing), on_gone)
+        sizes = FrameBytesMax(incoming, self._outgoing)
+        link = Link(peer, transport, self.handler, self.limits, sizes, on_gone, self.meter_of(peer))
         transport.set_protocol(link)
         return link
 

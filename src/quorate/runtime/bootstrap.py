@@ -17,7 +17,7 @@ from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.core.replica import Replica
 from quorate.errors import QuorateError
 from quorate.folder import ReplicaFolder
-from quorate.net.links import Dialer, Identity, LinkHandler, Listener, listen
+from quorate.net.links import Dialer, Identity, LinkHandler, LinkLimits, Listener, Rate, listen
 from quorate.net.tls import credentials_of
 from quorate.runtime.durability import find
 from quorate.runtime.inspection import Inspector, Parts
@@ -165,6 +165,8 @@ async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
     identity = Identity(folder.key_pair, folder.configuration, assembly.name_of_client)
     members = folder.configuration.replicas
     own = members[folder.replica_id]
+    settings = folder.configuration.settings
+    limits = LinkLimits(client_rate=Rate(settings.client_bytes_per_second, settings.client_requests_per_second))
     credentials = credentials_of(folder.path, folder.key_pair, folder.configuration)
     refused = assembly.telemetry.handshake_refused
     listener = await listen(
@@ -172,6 +174,7 @@ async def _connect(assembly: Assembly) -> tuple[Listener, list[Dialer]]:
         own.port,
         identity,
         assembly.handler,
+        limits,
         credentials=credentials,
         tell=partial(refused, "listener"),
     )

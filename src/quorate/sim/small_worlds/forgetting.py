@@ -55,7 +55,11 @@ def forget(core: Core) -> None:
     checkpoints.stable_certificate = ()
     if not core.is_primary:
         settings = core.settings
-        core.waiting = WaitingRequests(settings.waiting_requests_max, PLACES_PER_SESSION * settings.sessions_per_client)
+        core.waiting = WaitingRequests(
+            settings.waiting_requests_max,
+            PLACES_PER_SESSION * settings.sessions_per_client,
+            settings.waiting_bytes_per_client_max,
+        )
     core.missing = dict.fromkeys(core.missing, 1)
     core.peer_marks.clear()
     core.pins.clear()
