@@ -7,7 +7,15 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from quorate.errors import ConfigurationError
-from quorate.messages.access import PREFIXES_MAX, ClientName, Grant
+from quorate.messages.access import (
+    ACCESS_BYTES_MAX,
+    CLIENTS_MAX,
+    PREFIXES_MAX,
+    AccessRow,
+    ClientName,
+    Grant,
+    encode_access,
+)
 from quorate.messages.protocol import REPLICAS_MAX, WINDOW_MAX
 
 FORMAT: Final = 1
@@ -107,6 +115,9 @@ class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
         keys = [member.public_key for member in self.replicas] + [client.public_key for client in self.clients]
         if len(set(keys)) != len(keys):
             raise ConfigurationError("two members share a public key; give every replica and client a key of its own")
+        table = encode_access(tuple(map(AccessRow, self.grants())))
+        if len(self.clients) > CLIENTS_MAX or len(table) > ACCESS_BYTES_MAX:
+            raise ConfigurationError(f"there are up to {CLIENTS_MAX} clients, their rows with {ACCESS_BYTES_MAX} bytes")
         settings = self.settings
         if settings.batch_bytes_max < settings.request_bytes_max:
             raise ConfigurationError("batch_bytes_max must be at least request_bytes_max")

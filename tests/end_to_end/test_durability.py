@@ -118,6 +118,52 @@ def test_fresh_removes_what_was_kept(start_cluster: Any) -> None:
     assert folders == [load_replica(first.directory / "replica-0").configuration.incarnation]
 
 
+def test_who_is_let_in_and_shut_out_is_kept(
+    helpers: Any, directory: Path, replicas: dict[int, Any], tmp_path: Path
+) -> None:
+    """Everything is killed, twice: with a change above the stable checkpoint, then with all of them below it."""
+    cluster, folders = str(directory), {name: str(tmp_path / name) for name in ("early", "late", "gone")}
+
+    def quorate(*words: str, code: int = 0) -> str:
+        completed = helpers.quorate(*words)
+        assert completed.returncode == code, completed.stdout + completed.stderr
+        return str(completed.stdout + completed.stderr)
+
+    def add(name: str) -> None:
+        quorate("client", "add", cluster, name, "--out", folders[name], "--prefix", f"{name}:")
+
+    def restart_all() -> None:
+        kill(*replicas.values())
+        replicas.update({number: start(helpers, directory, number) for number in range(4)})
+        await_recovery(helpers, directory)
+
+    def check() -> None:
+        rows = json.loads(quorate("client", "list", cluster, "--json"))
+        assert {row["name"]: bool(row["revoked_at"]) for row in rows} == expected
+        assert quorate("invoke", folders["early"], "--", "INCR", "early:1")
+        assert "NOPERM" in quorate("invoke", folders["early"], "--", "INCR", "late:1", code=1)
+        assert "was revoked" in quorate("invoke", folders["gone"], "--", "INCR", "gone:1", code=1)
+        assert "was revoked, for good" in quorate(
+            *("client", "add", cluster, "gone", "--out", folders["gone"], "--prefix", "gone:"), code=1
+        )
+
+    await_recovery(helpers, directory)
+    add("early")
+    add("gone")
+    quorate("client", "revoke", cluster, "gone")
+    fill(helpers, directory)
+    add("late")
+    expected = {"client": False, "early": False, "gone": True, "late": False}
+    restart_all()
+    check()
+    quorate("client", "revoke", cluster, "late")
+    expected["late"] = True
+    fill(helpers, directory)
+    restart_all()
+    check()
+    await_equal_states(helpers, directory)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
 def test_replicas_killed_in_turn_and_all_at_once_lose_nothing(
@@ -197,7 +243,7 @@ def test_a_newer_format_is_refused(
     refused = helpers.quorate("replica", str(folder.path))
 
     assert refused.returncode == 2
-    assert f"{votes} has format 9; this version of Quorate reads format 1: use a newer version" in refused.stderr
+    assert f"{votes} has format 9; this version of Quorate reads format 2: use a newer version" in refused.stderr
 
 
 def test_a_full_disk_stops_a_replica_and_room_lets_it_go_on(

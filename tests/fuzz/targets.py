@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz import folders, hostile, ports, reading, resp
+from fuzz import access, folders, hostile, ports, reading, resp
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "codec": reading.codec,
@@ -16,6 +16,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "listener": ports.listener,
     "replica": hostile.replica,
     "padded": hostile.padded,
+    "access": access.access,
     "scanner": resp.scanner,
     "connection": resp.connection,
     "parser": resp.parser,

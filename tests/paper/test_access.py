@@ -9,10 +9,11 @@ from paper.test_4_1_requests import propose
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.config import Settings
 from quorate.core.access import AccessTable
-from quorate.core.effects import CloseLinks, Effect
+from quorate.core.effects import CloseLinks, Effect, SendReply
 from quorate.core.ports import Context
 from quorate.core.tables import ReplicatedTables, decode_snapshot, encode_snapshot
 from quorate.messages.access import (
+    ACCESS_BYTES_MAX,
     CLIENTS_MAX,
     LISTED_MAX,
     Accepted,
@@ -27,7 +28,7 @@ from quorate.messages.access import (
     decode_result,
     encode_access,
 )
-from quorate.messages.protocol import Outcome, Reply, Request
+from quorate.messages.protocol import Commit, Outcome, Reply, Request
 
 ADMINISTRATOR, ORDINARY, NEW = 0, 1, 2
 FREQUENT = Settings(checkpoint_interval=4)
@@ -202,6 +203,43 @@ def test_access_2_the_last_administrator_stays() -> None:
     assert len(digests(group)) == 1
 
 
+def test_access_2_an_administrator_that_revokes_itself_is_answered_before_its_links_close() -> None:
+    """Nothing of it would get through any more to ask again; what follows in the same request is not executed."""
+    group = group_with_newcomer()
+    key = key_of(group, ADMINISTRATOR)
+    turns: list[Effect] = []
+    perform = group.perform
+
+    def watching(sender: int, effects: list[Effect]) -> None:
+        turns.extend(effects if sender == 0 else [])
+        perform(sender, effects)
+
+    group.perform = watching  # type: ignore[method-assign]
+    second = Grant(key_of(group, NEW), "second", is_administrator=True)
+    third = Grant(key_pair(203).public_key, "third")
+    *_, refused = administer(group, 1, AddClient(second), RevokeClient(key), AddClient(third))
+    assert isinstance(refused, Refused)
+    assert not any(replica.core.tables.may_use(third.public_key) for replica in group.replicas)
+    kinds = [type(effect) for effect in turns]
+    assert kinds.index(SendReply) < kinds.index(CloseLinks)
+
+
+def test_access_2_what_a_new_view_chose_for_a_revoked_client_gets_nowhere() -> None:
+    """Prepared under the old primary behind the revocation, chosen by NEW-VIEW: decided, and not executed."""
+    group = Group(4)
+    session = group.open_session(ORDINARY)
+    group.reaches = lambda sender, receiver, message: not isinstance(message, Commit) or message.view > 0
+    propose(group, access_frame(group, 1, RevokeClient(key_of(group, ORDINARY))))
+    propose(group, group.request((b"add 10",), session, 1, ORDINARY))
+    assert [group.core(number).last_executed for number in range(4)] == [1] * 4
+    group.stopped.add(0)
+    group.advance(20_000)
+    assert [group.core(number).last_executed >= 3 for number in (1, 2, 3)] == [True] * 3
+    assert all(group.core(number).view > 0 for number in (1, 2, 3))
+    assert totals(group)[1:] == [0] * 3
+    assert all(group.core(number).tables.access.revoked_at(key_of(group, ORDINARY)) == 2 for number in (1, 2, 3))
+
+
 @pytest.mark.parametrize("client", [NEW, ORDINARY])
 def test_access_3_what_may_not_be_executed_does_not_wait(client: int) -> None:
     """A stranger's request, and an ordinary client's for the table: not queued, no timer, also inside a proposal."""
@@ -346,6 +384,36 @@ def test_what_the_table_refuses() -> None:
     ((outcome, (result,)),) = answers(group, 2)
     assert outcome == Outcome.EXECUTED
     assert isinstance(decode_result(result or b""), Refused)
+
+
+def test_why_an_operation_is_none_is_said_in_words_of_our_own() -> None:
+    """What is said is part of every checkpoint: the words of a library may change with its version."""
+    table = AccessTable([])
+    reasons = {table.execute(data, 1) for data in (b"", b"\x93", b"\x92\x01\x90", b"\x92\x09\x00")}
+    assert reasons == {Refused("not an operation on the access table")}
+
+
+def test_results_beyond_the_limit_of_a_reply_are_left_out() -> None:
+    """So no administrator makes the client table larger than other clients can."""
+    group = Group(4, Settings(reply_bytes_max=1024))
+    operations = [encode_access(ListClients(b""))] * 100
+    group.submit(group.request(tuple(operations), 0, 1))
+    ((outcome, results),) = answers(group, 1)
+    assert outcome == Outcome.EXECUTED
+    assert len(results) == 100
+    assert 0 < sum(len(result or b"") for result in results) <= 1024
+
+
+def test_the_table_is_bounded_in_bytes_too() -> None:
+    """It has to fit one frame; a revocation always has room."""
+    table = AccessTable([])
+    for number in range(CLIENTS_MAX):
+        grant = Grant(b"%032d" % number, f"c{number}", prefixes=tuple(b"%02d" % at * 256 for at in range(16)))
+        if isinstance(table.execute(encode_access(AddClient(grant)), 1), Refused):
+            break
+    assert 0 < number < CLIENTS_MAX - 1
+    assert len(table.encode()) <= ACCESS_BYTES_MAX
+    assert isinstance(table.execute(encode_access(RevokeClient(b"%032d" % 0)), 2**63), Accepted)
 
 
 def test_the_same_grant_again_is_no_mistake() -> None:

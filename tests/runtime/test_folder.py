@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from quorate.config import Settings
+from quorate.config import ClientEntry, Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import (
     SETTING_COMMENTS,
@@ -21,6 +21,7 @@ from quorate.folder import (
     render_configuration,
     renew_incarnation,
 )
+from quorate.messages.access import CLIENTS_MAX
 
 ADDRESSES = [("127.0.0.1", 7100 + index) for index in range(4)]
 
@@ -130,6 +131,11 @@ def test_impossible_groups_are_refused(tmp_path: Path, addresses: list[tuple[str
         ("format = 1", "format = 2", "has format 2; this version of Quorate reads format 1: use a newer version"),
         ("format = 1", "format = 0", "has format 0"),
         ("batch_bytes_max = 4194304", "batch_bytes_max = 4000", "batch_bytes_max must be at least request_bytes_max"),
+        (
+            "waiting_bytes_per_client_max = 16777216",
+            "waiting_bytes_per_client_max = 5000",
+            "at least request_bytes_max",
+        ),
     ],
 )
 def test_a_bad_file_is_named_with_its_field(cluster_folder: ClusterFolder, old: str, new: str, message: str) -> None:
@@ -140,6 +146,15 @@ def test_a_bad_file_is_named_with_its_field(cluster_folder: ClusterFolder, old: 
         load_client(cluster_folder.client())
 
     assert str(raised.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(("count", "prefixes"), [(CLIENTS_MAX + 1, ()), (200, ("é" * 128,) * 16)])
+def test_more_clients_than_the_access_table_holds_are_refused(
+    cluster_folder: ClusterFolder, count: int, prefixes: tuple[str, ...]
+) -> None:
+    clients = tuple(ClientEntry(f"c{number}", f"{number:064x}", prefixes=prefixes) for number in range(count))
+    with pytest.raises(ConfigurationError, match="there are up to 4096 clients, their rows with 524288 bytes"):
+        msgspec.structs.replace(cluster_folder.configuration, clients=clients)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

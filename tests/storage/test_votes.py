@@ -176,10 +176,23 @@ def test_a_newer_format_is_refused(
     tmp_path: Path, owner: Owner, turns: list[list[Record]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(log_file, "FORMAT", 2)
+        newer.setattr(log_file, "FORMAT", 3)
         written(tmp_path, owner, turns)
 
-    with pytest.raises(ConfigurationError, match="has format 2; this version of Quorate reads format 1: use a newer"):
+    with pytest.raises(ConfigurationError, match="has format 3; this version of Quorate reads format 2: use a newer"):
+        read(tmp_path, owner)
+
+
+def test_an_older_format_is_refused(
+    tmp_path: Path, owner: Owner, turns: list[list[Record]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had no access table in a checkpoint. Its votes are whole: to call them damaged would be wrong."""
+    with monkeypatch.context() as older:
+        older.setattr(log_file, "FORMAT", 1)
+        written(tmp_path, owner, turns)
+
+    remedy = "use the version that wrote it, or begin with an empty cluster: quorate up --fresh"
+    with pytest.raises(ConfigurationError, match=f"has format 1; this version of Quorate reads format 2: {remedy}"):
         read(tmp_path, owner)
 
 

@@ -87,6 +87,8 @@ class Administration:
                     case SendRequest(receivers, frame):
                         for receiver in receivers:
                             self._send(receiver, frame)
+                    case Completed((None,)):
+                        raise RequestFailed("it was executed; its result was above reply_bytes_max")
                     case Completed(results):
                         return decode_result(results[0] or b"")
                     case Failed(error):

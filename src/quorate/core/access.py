@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from quorate.errors import MalformedMessage
 from quorate.messages.access import (
+    ACCESS_BYTES_MAX,
     CLIENTS_MAX,
     LISTED_MAX,
     Accepted,
@@ -87,7 +88,10 @@ class AccessTable:
             return Refused(f"there is a client {grant.name} already: choose another name, or revoke it first")
         if len(self._rows) >= CLIENTS_MAX:
             return Refused(f"the table is full: it has {CLIENTS_MAX} rows, those of revoked clients counted")
-        self._put(AccessRow(grant))
+        row = AccessRow(grant)
+        if len(self._encoded) + len(encode_access((row,))) > ACCESS_BYTES_MAX:
+            return Refused(f"the table is full: it has {ACCESS_BYTES_MAX} bytes, those of revoked clients counted")
+        self._put(row)
         return Accepted(sequence_number)
 
     def _revoke(self, public_key: bytes, sequence_number: int) -> AccessResult:

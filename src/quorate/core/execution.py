@@ -58,10 +58,9 @@ def execute_batch(core: Core, sequence_number: int, batch: OpenBatch) -> None:
 
 def execute_request(core: Core, request: Request, sequence_number: int, index: int) -> Verdict:
     """Judge one request; run it if it is new; answer its client."""
+    revoked: list[bytes] = []
     if request.session == 0 and request.operations:
-        verdict, revoked = core.tables.change_access(request, sequence_number)
-        for client in revoked:
-            shut_out(core, client)
+        verdict, revoked = core.tables.change_access(request, sequence_number, core.settings.reply_bytes_max)
     elif request.session == 0:
         verdict = core.tables.open_session(request, sequence_number, index)
     else:
@@ -73,6 +72,8 @@ def execute_request(core: Core, request: Request, sequence_number: int, index: i
     is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
     if verdict.outcome != Outcome.DENIED and not is_stale_in_session:
         send_reply(core, request, verdict.outcome, verdict.results)
+    for client in revoked:  # behind the reply: an administrator may have revoked itself
+        shut_out(core, client)
     return verdict
 
 

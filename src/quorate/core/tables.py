@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from quorate.core.access import AccessTable, access_digest
 from quorate.errors import MalformedMessage
-from quorate.messages.access import encode_access
+from quorate.messages.access import Refused, encode_access
 from quorate.messages.protocol import REQUESTS_MAX, ClientId, Digest, Natural, Outcome, Request
 
 Results = tuple[bytes | None, ...]
@@ -149,10 +149,11 @@ class ReplicatedTables:
             del row.sessions[next(iter(row.sessions))]
         return Verdict(True, Outcome.SESSION_OPENED, results)
 
-    def change_access(self, request: Request, sequence_number: int) -> tuple[Verdict, list[bytes]]:
+    def change_access(self, request: Request, sequence_number: int, room: int) -> tuple[Verdict, list[bytes]]:
         """Execute an administrator's operations on the access table, once (ACCESS-1); who was revoked by them.
 
-        A revoked client's sessions are closed and its row is dropped: its key never comes back (ACCESS-2).
+        *room* is how many bytes the results may have; what is beyond it is left out. A revoked client's sessions are
+        closed and its row is dropped: its key never comes back (ACCESS-2).
         """
         if not self.may_administer(request.client):
             return Verdict(False, Outcome.DENIED, ()), []
@@ -160,15 +161,23 @@ class ReplicatedTables:
         if verdict is not None:
             return verdict, []
         before = self.access.revoked()
-        results = tuple([encode_access(self.access.execute(one, sequence_number)) for one in request.operations])
-        self._record_opening(request, Outcome.EXECUTED, results)
+        results: list[bytes | None] = []
+        for operation in request.operations:
+            if self.may_administer(request.client):
+                encoded = encode_access(self.access.execute(operation, sequence_number))
+            else:
+                encoded = encode_access(Refused("this client revoked itself"))
+            fits = len(encoded) <= room
+            results.append(encoded if fits else None)
+            room -= len(encoded) if fits else 0
+        self._record_opening(request, Outcome.EXECUTED, tuple(results))
         revoked = sorted(self.access.revoked() - before)
         for client in revoked:
             self._rows.pop(client, None)
             self._encoded.pop(client, None)
             self._digests.pop(client, None)
             self._changed.discard(client)
-        return Verdict(True, Outcome.EXECUTED, results), revoked
+        return Verdict(True, Outcome.EXECUTED, tuple(results)), revoked
 
     def _judge_opening(self, request: Request) -> Verdict | None:
         """How a request of session 0 is answered that is not to be executed; None: it is."""

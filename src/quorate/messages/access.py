@@ -17,6 +17,8 @@ from quorate.messages.protocol import ClientId, Natural
 
 CLIENTS_MAX: Final = 4096
 """Rows of the access table, those of revoked clients too."""
+ACCESS_BYTES_MAX: Final = 512 << 10
+"""How large the table may grow by adding clients: it travels in one frame, with the client table."""
 PREFIXES_MAX: Final = 16
 LISTED_MAX: Final = 64
 """Rows in one answer to `ListClients`."""
@@ -105,7 +107,8 @@ def decode_operation(data: bytes) -> AccessOperation:
     try:
         return _operations.decode(data)
     except _ERRORS as error:
-        raise MalformedMessage(f"not an operation on the access table: {error}") from None
+        # The reason becomes part of the replicated state: no words of a library, whose versions may differ.
+        raise MalformedMessage("not an operation on the access table") from error
 
 
 def decode_result(data: bytes) -> AccessResult:

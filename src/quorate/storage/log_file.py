@@ -14,11 +14,12 @@ from zlib import crc32
 from quorate.errors import ConfigurationError, StorageDamaged
 from quorate.storage.sectors import SECTOR, Contents, decode_sectors, encode_group
 
-FORMAT: Final = 1
-"""The version of the files. A newer one is refused; the magic, the version and the checksum stay where they are."""
+FORMAT: Final = 2
+"""The version of the files. Any other is refused; the magic, the version and the checksum stay where they are. In
+version 1, of before the first release, a checkpoint had no access table."""
 _MAGIC: Final = b"\x89quorate"
 _HEADER: Final = Struct(">8sII8s16s16s32sQI")
-"""Magic, checksum, version; then of version 1: kind, cluster, incarnation, public key, place, the file's number."""
+"""Magic, checksum, version; then of this version: kind, cluster, incarnation, public key, place, the file's number."""
 _CHECKSUM: Final = slice(8, 12)
 ROOM_BYTES: Final = 1 << 20
 """Room is made in steps of this: a commit that makes none has no change of the file's size to write down."""
@@ -103,7 +104,7 @@ class LogFile:
 def read_log_file(path: Path, kind: Kind, owner: Owner, place: int = 0) -> tuple[list[bytes], str | None]:
     """The groups of a file, and what is damaged: with damage they are not all, without they are all that count.
 
-    Raises FileNotFoundError, and ConfigurationError when the file may not be read, is of a newer version, of another
+    Raises FileNotFoundError, and ConfigurationError when the file may not be read, is of another version, of another
     kind or of another owner: then nothing is wrong with it, but somebody has to see to it."""
     try:
         data = path.read_bytes()
@@ -118,9 +119,10 @@ def read_log_file(path: Path, kind: Kind, owner: Owner, place: int = 0) -> tuple
     if damage is not None:
         return [], damage
     _, _, version, *identity, number = _HEADER.unpack_from(header)
-    if version > FORMAT:
+    if version != FORMAT:
+        remedy = _OLDER_REMEDY if version < FORMAT else "use a newer version"
         raise ConfigurationError(
-            f"{path} has format {version}; this version of Quorate reads format {FORMAT}: use a newer version"
+            f"{path} has format {version}; this version of Quorate reads format {FORMAT}: {remedy}"
         )
     wanted = [kind.name.encode().ljust(8, b"\0"), *owner, place]
     if identity != wanted:
@@ -149,6 +151,7 @@ def damaged(path: Path, damage: str) -> StorageDamaged:
     return StorageDamaged(f"{path}: {damage}")
 
 
+_OLDER_REMEDY: Final = "use the version that wrote it, or begin with an empty cluster: quorate up --fresh"
 _FOREIGN_REMEDY: Final = "move it away, and put back the file that belongs there"
 _FIELDS: Final = ("its kind", "its cluster", "its incarnation", "its replica", "its place among such files")
 

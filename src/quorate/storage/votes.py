@@ -42,7 +42,7 @@ class FileJournal:
 
     def load(self) -> None:
         """Read what is there. Raises FileNotFoundError; StorageDamaged when votes are lost; OSError; and
-        ConfigurationError when the file is not this replica's, or of a newer version."""
+        ConfigurationError when the file is not this replica's, or of another version."""
         groups, damage = read_log_file(self.path, VOTES, self._owner)
         if damage is not None:
             raise damaged(self.path, damage)
