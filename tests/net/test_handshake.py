@@ -229,6 +229,15 @@ def test_who_is_a_client_may_change_from_link_to_link(members: Any) -> None:
     assert at_replica.peer == (members.keys[1].public_key, 1, "replica 1")
 
 
+def test_a_key_that_nobody_can_agree_with_is_nobodys(members: Any) -> None:
+    """An administrator may let in any 32 bytes."""
+    odd = bytes(32)
+    at_replica = listener(Identity(members.keys[0], members.configuration, {odd: "odd"}.get))
+    hello = dialer(members.client).hello.replace(members.client.public_key, odd)
+
+    assert refusal_of(at_replica, hello) is Refusal.UNKNOWN_KEY
+
+
 def test_a_client_that_is_revoked_during_its_handshake_gets_no_link(members: Any) -> None:
     names = {members.keys[STRANGER].public_key: "newcomer"}
     at_replica = listener(Identity(members.keys[0], members.configuration, names.get))

@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 
 from quorate.auth.keys import KeyPair, session_key
 from quorate.config import ClusterConfiguration
-from quorate.errors import QuorateError
+from quorate.errors import AuthenticationFailed, QuorateError
 
 MAGIC: Final = b"quorate"
 VERSION: Final = 1
@@ -195,7 +195,10 @@ class Handshake:
                 return answer
             self._their_hello, self._received = self._received[:HELLO_BYTES], self._received[HELLO_BYTES:]
             self._claimed = self._accept_hello(self._their_hello)
-            answer = _PROOF + self._proof_by(self._role, self._claimed)
+            try:
+                answer = _PROOF + self._proof_by(self._role, self._claimed)
+            except AuthenticationFailed:  # the access table may hold any 32 bytes: these are no key
+                raise HandshakeRefused(Refusal.UNKNOWN_KEY) from None
         self._await_proof(self._claimed)
         return answer
 
