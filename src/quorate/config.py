@@ -67,6 +67,30 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         return 2 * self.checkpoint_interval
 
 
+SETTING_COMMENTS: Final = {
+    "checkpoint_interval": "a checkpoint every so many sequence numbers; the window is twice as long",
+    "request_authentication": '"signature", or "mac": faster, but a client that lies can then cost view changes',
+    "replica_authentication": '"mac", or "signature": slower, but third parties can check what a replica said',
+    "view_change_timeout_ms": "how long a request may wait before the primary is suspected; doubles while it fails",
+    "view_change_timeout_max_ms": "where the doubling ends",
+    "status_interval_ms": "how often a replica that lacks something says so",
+    "clock_skew_ms": "how far the primary's clock may be from a backup's",
+    "batch_requests_max": "requests in one batch",
+    "batch_bytes_max": "bytes in one batch",
+    "request_bytes_max": "bytes in one request; at most batch_bytes_max",
+    "batches_in_flight": "batches that the primary orders at once",
+    "reply_bytes_max": "bytes of the results of one request; what is beyond it is not returned",
+    "waiting_requests_max": "requests that wait at a replica; more are refused",
+    "waiting_bytes_per_client_max": "bytes of one client's requests that wait at a replica; more are refused",
+    "client_requests_per_second": "requests that a replica reads from one client, over all its links",
+    "client_bytes_per_second": "bytes that a replica reads from one client, over all its links",
+    "sessions_per_client": "open sessions of one client; the least recently used is closed first",
+    "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
+    "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
+}
+"""What `cluster.toml` says beside each setting."""
+
+
 class Member(Struct, frozen=True, forbid_unknown_fields=True):
     """One replica: where it listens and the key that it is known by."""
 

@@ -28,7 +28,7 @@ from quorate.auth.certificates import AUTHORITY_FILE, Authority, write_certifica
 from quorate.auth.files import replace_file, write_new
 from quorate.auth.keyfile import PassphraseSource, new_salt, read_seed, render_key
 from quorate.auth.keys import SEED_BYTES, KeyPair
-from quorate.config import FORMAT, ClientEntry, ClusterConfiguration, Member, Settings
+from quorate.config import FORMAT, SETTING_COMMENTS, ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.errors import ConfigurationError
 from quorate.messages.protocol import REPLICAS_MAX, ReplicaId
 
@@ -37,29 +37,6 @@ REPLICA_FILE: Final = "replica.toml"
 KEY_FILE: Final = "private.key"
 CLIENT_FOLDER: Final = "client"
 AUTHORITY_FOLDER: Final = "authority"
-
-SETTING_COMMENTS: Final = {
-    "checkpoint_interval": "a checkpoint every so many sequence numbers; the window is twice as long",
-    "request_authentication": '"signature", or "mac": faster, but a client that lies can then cost view changes',
-    "replica_authentication": '"mac", or "signature": slower, but third parties can check what a replica said',
-    "view_change_timeout_ms": "how long a request may wait before the primary is suspected; doubles while it fails",
-    "view_change_timeout_max_ms": "where the doubling ends",
-    "status_interval_ms": "how often a replica that lacks something says so",
-    "clock_skew_ms": "how far the primary's clock may be from a backup's",
-    "batch_requests_max": "requests in one batch",
-    "batch_bytes_max": "bytes in one batch",
-    "request_bytes_max": "bytes in one request; at most batch_bytes_max",
-    "batches_in_flight": "batches that the primary orders at once",
-    "reply_bytes_max": "bytes of the results of one request; what is beyond it is not returned",
-    "waiting_requests_max": "requests that wait at a replica; more are refused",
-    "waiting_bytes_per_client_max": "bytes of one client's requests that wait at a replica; more are refused",
-    "client_requests_per_second": "requests that a replica reads from one client, over all its links",
-    "client_bytes_per_second": "bytes that a replica reads from one client, over all its links",
-    "sessions_per_client": "open sessions of one client; the least recently used is closed first",
-    "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
-    "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
-}
-"""What `cluster.toml` says beside each setting."""
 
 
 class ReplicaSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,12 +141,12 @@ def create_client(
     configuration: ClusterConfiguration,
     entry: ClientEntry,
     passphrase: str | None = None,
-    authority: Authority | None = None,
+    certify: Callable[[Path, KeyPair], None] | None = None,
 ) -> ClientEntry:
     """Make the folder of a new client with a new key pair; *entry* with the public key. Of the clients, its
     `cluster.toml` lists itself alone: who else may use the cluster stands in the replicated access table.
 
-    With TLS, *authority* signs its certificate."""
+    With TLS, *certify* puts into a folder what its owner proves itself with."""
     key_pair = KeyPair(seed := secrets.token_bytes(SEED_BYTES))
     entry = msgspec.structs.replace(entry, public_key=key_pair.public_key.hex())
     text = render_configuration(msgspec.structs.replace(configuration, clients=(entry,)))
@@ -177,8 +154,8 @@ def create_client(
     def fill(temporary: Path) -> None:
         write_new(temporary / KEY_FILE, render_key(seed, passphrase, new_salt()), 0o600)
         write_new(temporary / CLUSTER_FILE, text, 0o644)
-        if authority is not None:
-            write_certificate(temporary, authority, f"client {entry.name}", None, key_pair)
+        if certify is not None:
+            certify(temporary, key_pair)
 
     _refuse_existing(folder)
     try:

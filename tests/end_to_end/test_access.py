@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from quorate.auth.keyfile import PASSPHRASE_VARIABLE
 from quorate.cli.addresses import free_ports
 
 pytestmark = pytest.mark.processes
@@ -49,6 +50,30 @@ def test_a_client_from_its_folder_to_its_end(shared_cluster: Any, helpers: Any, 
     quorate("client", "add", cluster, "reports", "--out", str(tmp_path / "again"), "--prefix", "a:")
     assert "was revoked, for good" in quorate(*added, code=1)
     assert folder.exists()
+
+
+def test_with_tls_a_new_client_gets_a_certificate_and_an_encrypted_key(
+    start_cluster: Any, helpers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is let in, and shut out, as without; who has not the authority is told what to do, and nothing is left."""
+    cluster, folder = start_cluster("--tls", with_redis=False).wait_until_up().directory, tmp_path / "reports"
+    elsewhere = (cluster / "authority").rename(tmp_path / "safe")
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "of this test")
+
+    refused = helpers.quorate("client", "add", str(cluster), "reports", "--out", str(folder))
+    assert refused.returncode == 2
+    assert "name with --authority the folder" in refused.stderr
+    assert not folder.exists()
+
+    options = ("--out", str(folder), "--encrypt-keys", "--authority", str(elsewhere))
+    for _ in range(2):
+        added = helpers.quorate("client", "add", str(cluster), "reports", *options)
+        assert added.returncode == 0, added.stderr
+    assert "argon2id" in (folder / "private.key").read_text()
+    assert (folder / "authority.pem").read_text() == (cluster / "client" / "authority.pem").read_text()
+    assert helpers.quorate("invoke", str(folder), "--", "INCR", "a").stdout.strip() == "1"
+    assert helpers.quorate("client", "revoke", str(cluster), "reports").returncode == 0
+    assert "was revoked" in helpers.quorate("invoke", str(folder), "--", "INCR", "a").stderr
 
 
 def test_redis_clients_become_clients_of_the_cluster(shared_cluster: Any, helpers: Any, tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from quorate.config import ClientEntry, Settings
+from quorate.config import SETTING_COMMENTS, ClientEntry, Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import (
-    SETTING_COMMENTS,
     ClusterFolder,
     create_cluster,
     load_client,

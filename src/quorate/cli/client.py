@@ -12,13 +12,18 @@ from typing import Final, TypeVar
 import click
 from msgspec.structs import replace
 
+from quorate.auth.certificates import AUTHORITY_FILE, open_authority, renew_certificate
+from quorate.auth.files import write_new
+from quorate.auth.keyfile import read_seed
+from quorate.auth.keys import KeyPair
 from quorate.cli.options import Seconds
 from quorate.cli.output import own_name, print_json, print_table, say
+from quorate.cli.passphrase import ask_passphrase, choose_passphrase, passphrase_option
 from quorate.client.administration import Administration
 from quorate.client.aio import connect
 from quorate.config import KEY_PREFIX_MAX, ClientEntry
 from quorate.errors import ConfigurationError, PermissionDenied, RequestTimeout
-from quorate.folder import create_client, load_client
+from quorate.folder import AUTHORITY_FOLDER, KEY_FILE, client_folder_of, create_client, load_client
 from quorate.messages.access import CLIENT_NAME, PREFIXES_MAX, AccessRow
 
 _Answer = TypeVar("_Answer")
@@ -60,9 +65,28 @@ def client() -> None:
     help="It may only use keys that begin with this; the option may be repeated.",
 )
 @click.option("--admin", is_flag=True, help="It may let clients in and shut them out.")
+@click.option(
+    "--encrypt-keys",
+    is_flag=True,
+    help="Encrypt its private key: with the passphrase of yours, where that is encrypted.",
+)
+@click.option(
+    "--authority",
+    type=click.Path(path_type=Path),
+    help="With TLS, the folder of what signs its certificate; the cluster's own, if it is beside the client's folder.",
+)
 @_timeout
+@passphrase_option
 def add(
-    directory: Path, name: str, out: Path, read_only: bool, prefixes: tuple[str, ...], admin: bool, timeout: float
+    directory: Path,
+    name: str,
+    out: Path,
+    read_only: bool,
+    prefixes: tuple[str, ...],
+    admin: bool,
+    encrypt_keys: bool,
+    authority: Path | None,
+    timeout: float,
 ) -> None:
     """Let the client NAME in: make its folder, with a new key pair, and submit the public key.
 
@@ -74,12 +98,17 @@ def add(
 
     Exit codes: 0 it may use the cluster; 1 it was refused, or no answer came in time; 2 an option or a folder is wrong.
     """
-    _, configuration = load_client(directory)
+    _, configuration = load_client(directory, ask_passphrase)
     if not re.match(CLIENT_NAME, name):
         raise ConfigurationError(f"{name!r} is no client's name: up to 63 letters, digits, and _ . - inside")
     wanted = ClientEntry(name, _NO_KEY, admin, read_only, _checked(prefixes))
-    is_new = not (out / "private.key").exists()
-    entry = create_client(out, configuration, wanted) if is_new else _present(out, wanted)
+    is_new = not (out / KEY_FILE).exists()
+    if is_new:
+        certify = None if configuration.settings.transport == "tcp" else _certifier(directory, authority, name)
+        passphrase = choose_passphrase() if encrypt_keys else None
+        entry = create_client(out, configuration, wanted, passphrase, certify)
+    else:
+        entry = _present(out, wanted)
     try:
         number = _administer(directory, timeout, lambda access: access.add(entry.grant()))
     except PermissionDenied:
@@ -90,6 +119,26 @@ def add(
         raise RequestTimeout(f"{error}; {out} is kept: the same command again submits its key") from error
     say(f"{name} may use the cluster since sequence number {number}: it may {describe(AccessRow(entry.grant()))}")
     say(f"  {out}  its folder; for example: {own_name()} status {out}")
+
+
+def _certifier(directory: Path, authority: Path | None, name: str) -> Callable[[Path, KeyPair], None]:
+    """What gives the new client a certificate, and the authorities that the administrator believes."""
+    administrator = client_folder_of(directory)
+    place = authority or administrator.parent / AUTHORITY_FOLDER
+    if not (place / KEY_FILE).exists():
+        raise ConfigurationError(
+            f"{place / KEY_FILE} does not exist: this cluster uses TLS; name with --authority the folder `authority` "
+            "that `quorate init` made, whose key signs the new client's certificate"
+        )
+    signs = open_authority(place, read_seed(place / KEY_FILE, ask_passphrase))
+    signs.refuse_unless_believed(administrator / AUTHORITY_FILE)
+    believed = (administrator / AUTHORITY_FILE).read_text(encoding="utf-8")
+
+    def certify(folder: Path, key_pair: KeyPair) -> None:
+        write_new(folder / AUTHORITY_FILE, believed, 0o644)
+        renew_certificate(folder, signs, f"client {name}", None, key_pair)
+
+    return certify
 
 
 def _checked(prefixes: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,7 +152,7 @@ def _checked(prefixes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _present(folder: Path, wanted: ClientEntry) -> ClientEntry:
     """The entry in a folder that an earlier command made, if it is the one that is wanted."""
-    key_pair, configuration = load_client(folder)
+    key_pair, configuration = load_client(folder, ask_passphrase)
     public_key = key_pair.public_key.hex()
     entry = next(client for client in configuration.clients if client.public_key == public_key)
     if replace(entry, public_key=wanted.public_key) != wanted:
@@ -115,6 +164,7 @@ def _present(folder: Path, wanted: ClientEntry) -> ClientEntry:
 @_directory
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_timeout
+@passphrase_option
 def list_clients(directory: Path, as_json: bool, timeout: float) -> None:
     """List the clients that may use the cluster, and those that were revoked.
 
@@ -136,6 +186,7 @@ def list_clients(directory: Path, as_json: bool, timeout: float) -> None:
 @_directory
 @click.argument("name_or_key")
 @_timeout
+@passphrase_option
 def revoke(directory: Path, name_or_key: str, timeout: float) -> None:
     """Shut a client out, for good: by its name, or by the first digits of its public key.
 
@@ -196,6 +247,7 @@ def _as_object(row: AccessRow) -> dict[str, object]:
 
 def _administer(directory: Path, timeout: float, ask: Callable[[Administration], Awaitable[_Answer]]) -> _Answer:
     """Ask as the client of *directory*."""
+    load_client(directory, ask_passphrase)
 
     async def connected() -> _Answer:
         async with connect(directory) as client:
