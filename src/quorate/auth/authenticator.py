@@ -95,7 +95,7 @@ class _Keys:
         self.key_pair = key_pair
         self.domain = configuration.domain()
         self.replica_keys = [bytes.fromhex(member.public_key) for member in configuration.replicas]
-        self.replica_verifiers = [PublicKey(key) for key in self.replica_keys]
+        self.replica_verifiers = [key_pair.verifier(key) for key in self.replica_keys]
         own = key_pair.public_key
         self.to_replicas = [b"" if key == own else self._derive(own, key, key) for key in self.replica_keys]
         self.from_replicas = [b"" if key == own else self._derive(key, own, key) for key in self.replica_keys]
@@ -109,7 +109,7 @@ class _Keys:
         """What checks a client's signatures."""
         known = self._client_verifiers.get(public_key)
         if known is None:
-            known = PublicKey(public_key)
+            known = self.key_pair.verifier(public_key)
             _make_room(self._client_verifiers)
             self._client_verifiers[public_key] = known
         return known

@@ -47,6 +47,10 @@ class KeyPair:
         except (nacl.exceptions.CryptoError, RuntimeError) as error:
             raise AuthenticationFailed(f"{public_key.hex()[:8]}… is not a usable public key: {error}") from None
 
+    def verifier(self, public_key: bytes) -> PublicKey:
+        """What checks the signatures of another member."""
+        return PublicKey(public_key)
+
 
 class PublicKey:
     """Verifies the signatures of one member."""

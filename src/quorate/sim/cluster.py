@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member
+from quorate.sim.known_keys import KnownKeyPair
 from quorate.sim.plan import Plan
 
 
@@ -36,21 +37,6 @@ def cluster_of(plan: Plan) -> Cluster:
         settings=plan.settings,
     )
     return Cluster(configuration, replica_keys, client_keys)
-
-
-class KnownKeyPair(KeyPair):
-    """A key pair that keeps the secrets it agreed on: in the next world the same members agree on the same ones."""
-
-    def __init__(self, seed: bytes) -> None:
-        super().__init__(seed)
-        self._agreed: Final[dict[bytes, bytes]] = {}
-
-    def agree(self, public_key: bytes) -> bytes:
-        """The secret shared with the holder of *public_key*."""
-        agreed = self._agreed.get(public_key)
-        if agreed is None:
-            agreed = self._agreed[public_key] = super().agree(public_key)
-        return agreed
 
 
 @cache
