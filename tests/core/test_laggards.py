@@ -7,6 +7,7 @@ import pytest
 from bugs_of_others.staging import Stage
 from quorate.core import checkpoints
 from quorate.core.state_transfer import believed_checkpoint
+from quorate.core.vouchers import NAMED_MAX
 from quorate.messages.protocol import Checkpoint, Message, NewView, Prepare, PrePrepare, Status
 
 
@@ -94,3 +95,76 @@ def test_a_fetch_needs_a_quorum_of_vouchers() -> None:
         assert believed_checkpoint(core) is None
         stage.say(replica, Checkpoint(4, b"4" * 32, replica, 0), 0)
     assert believed_checkpoint(core) == (4, b"4" * 32)
+
+
+GOOD, BAD = b"4" * 32, b"5" * 32
+
+
+def certified(stage: Stage, number: int) -> None:
+    """Replica 0, which lags, is sent a certificate for checkpoint 4, twice, as its peers send it."""
+    for _ in range(2):
+        for replica in (2, 3, 1):
+            stage.say(replica, Checkpoint(number, GOOD, replica, 0), 0)
+
+
+def test_who_signed_two_digests_counts_for_both() -> None:
+    """A liar tells the laggard one digest, and its peers another, which becomes stable with its vote. Its peers forget
+    what came before: only their certificate helps, and it has the liar's signature."""
+    stage = Stage(liars=(1,))
+    stage.cut()
+    stage.say(1, Checkpoint(4, BAD, 1, 0), 0)
+    certified(stage, 4)
+    assert believed_checkpoint(stage.core(0)) == (4, GOOD)
+
+
+def test_who_vouches_for_numbers_far_ahead_counts_for_near_ones_too() -> None:
+    """Few statements of a sender are kept, those of the highest numbers. A liar fills its places with numbers that
+    nobody will ever reach; its signature in a certificate still counts."""
+    stage = Stage(liars=(1,))
+    stage.cut()
+    for number in range(4000, 4100, 4):
+        stage.say(1, Checkpoint(number, BAD, 1, 0), 0)
+    certified(stage, 4)
+    assert believed_checkpoint(stage.core(0)) == (4, GOOD)
+
+
+def test_two_digests_of_f_liars_make_no_certificate() -> None:
+    """The laggard itself and the liar's two digests: whoever signs twice is one voucher of each."""
+    stage = Stage(liars=(1,))
+    stage.cut()
+    for _ in range(3):
+        stage.say(1, Checkpoint(4, BAD, 1, 0), 0)
+        stage.say(2, Checkpoint(4, GOOD, 2, 0), 0)
+        stage.say(1, Checkpoint(4, GOOD, 1, 0), 0)
+    assert believed_checkpoint(stage.core(0)) is None
+
+
+def test_what_is_kept_of_senders_of_many_digests_is_bounded() -> None:
+    """Two liars of seven, of whom each signs everything that the others sign."""
+    stage = Stage(7, liars=(4, 5))
+    stage.cut()
+    for number in range(4, 400, 4):
+        for digest in (GOOD, BAD, b"6" * 32, b"7" * 32):
+            for replica in (4, 5):
+                stage.say(replica, Checkpoint(number, digest, replica, 0), 0)
+    vouchers = stage.core(0).checkpoints.vouchers
+    assert len(vouchers.signers) <= sum(map(len, vouchers.named.values())) <= 2 * NAMED_MAX
+    assert {replica for signers in vouchers.signers.values() for replica in signers} == {4, 5}
+
+
+def test_a_vote_counts_where_it_agrees_with_the_own_state() -> None:
+    """A liar's first CHECKPOINT for a number says something else than its second, which is in its peers' certificate:
+    a replica that is level makes that checkpoint stable too, though one correct replica does not vote."""
+    stage = Stage(liars=(1,))
+    stage.open()
+    stage.stopped.add(3)
+    stage.cut(Checkpoint)
+    while stage.core(0).last_executed < 4:
+        stage.add()
+    held = stage.core(0).checkpoints.held[4].digest
+    stage.say(1, Checkpoint(4, BAD, 1, 0), 0)
+    stage.say(2, Checkpoint(4, held, 2, 0), 0)
+    assert stage.core(0).log.low_watermark == 0
+    stage.say(1, Checkpoint(4, held, 1, 0), 0)
+    assert stage.core(0).log.low_watermark == 4
+    assert any("second vote" in name for name in stage.core(0).incidents)

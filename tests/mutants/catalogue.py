@@ -416,8 +416,8 @@ MUTANTS = [
     mutant(
         "one CHECKPOINT is believed",
         STATE + "believed_checkpoint",
-        "len(replicas) >= core.quorums.quorum",
-        "len(replicas) >= 1",
+        "len(signers) >= core.quorums.quorum",
+        "len(signers) >= 1",
         "churn",
         "lying-checkpoint",
         budget=200,

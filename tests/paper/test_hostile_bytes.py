@@ -253,7 +253,7 @@ def test_tables_stay_bounded_under_absurd_numbers() -> None:
     assert len(core.log.slots) <= core.log.window
     assert sum(len(slot.early_prepares) for slot in core.log.slots.values()) <= core.log.window
     assert len(core.views.view_changes) == 1
-    assert len(core.checkpoints.recent[3]) <= 4
+    assert len(core.checkpoints.vouchers.signers) <= 4
     assert len(core.missing) == 0
     assert len(core.incidents) < 50
 

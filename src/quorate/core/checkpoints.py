@@ -15,8 +15,6 @@ from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
 STUCK_ROUNDS_MAX: Final = 5
 """How often a replica asks for what it lacks, without getting any further, before it fetches a whole checkpoint."""
-RECENT_MAX: Final = 4
-"""CHECKPOINTs remembered of each sender, the newest."""
 
 
 def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
@@ -83,7 +81,7 @@ def vouch(core: Core, service_digest: bytes) -> None:
 
 
 def on_checkpoint(core: Core, opened: Opened) -> None:
-    """Record a CHECKPOINT: the first of a sender for a sequence number inside the window, and its newest at all."""
+    """Record a CHECKPOINT: as a vote for a sequence number inside the window, and among the newest at all."""
     message = opened.message
     assert isinstance(message, Checkpoint)
     reason = admission.accept_checkpoint(core, message)
@@ -94,11 +92,12 @@ def on_checkpoint(core: Core, opened: Opened) -> None:
 
 
 def record(core: Core, message: Checkpoint, frame: bytes) -> None:
-    """Note a vote, and conclude whether a checkpoint is stable now."""
-    recent = core.checkpoints.recent.setdefault(message.replica, {})
-    recent.setdefault(message.sequence_number, (message, frame))
-    if len(recent) > RECENT_MAX:
-        del recent[min(recent)]
+    """Note a vote, and conclude whether a checkpoint is stable now.
+
+    A sender's first vote for a number counts, or, if it signed several, the one that agrees with the state here: its
+    peers' certificate may hold that one, and a liar that tells each something else must not keep it from counting.
+    """
+    core.checkpoints.vouchers.add(message, frame)
     if not core.log.in_window(message.sequence_number):
         stabilise_passed(core)
         return
@@ -106,6 +105,9 @@ def record(core: Core, message: Checkpoint, frame: bytes) -> None:
     present = votes.setdefault(message.replica, (message, frame))
     if present[0].digest != message.digest:
         admission.refuse(core, message, "a second vote for another digest")
+        held = core.checkpoints.held.get(message.sequence_number)
+        if held is not None and held.digest == message.digest:
+            votes[message.replica] = (message, frame)
     stabilise_if_vouched(core, message.sequence_number)
 
 
@@ -135,8 +137,7 @@ def stabilise_passed(core: Core) -> None:
         return
     frames = [
         frame
-        for replica, recent in sorted(core.checkpoints.recent.items())
-        for number, (_, frame) in [max(recent.items())]
+        for replica, number, frame in core.checkpoints.vouchers.newest()
         if number > newest or replica == core.replica_id
     ]
     if len(frames) >= core.quorums.quorum:

@@ -17,6 +17,7 @@ from quorate.core.new_view import Choice
 from quorate.core.ports import Authenticator, Service
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
+from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
 from quorate.messages.protocol import Checkpoint, Message, NewView, Reply, ViewChange
@@ -67,8 +68,7 @@ class Checkpoints:
         """The checkpoint that was taken last, while its digest is not known yet."""
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""
-        self.recent: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
-        """The newest few CHECKPOINTs of each sender, also above the window: a laggard learns from them that it lags."""
+        self.vouchers = Vouchers()
         self.stable_certificate: tuple[bytes, ...] = ()
         """The frames of the CHECKPOINTs that made the low watermark stable."""
 

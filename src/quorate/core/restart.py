@@ -69,7 +69,7 @@ def distrust_state(core: Core, record: CheckpointRecord, tables: TablesSnapshot)
     for frame in core.checkpoints.stable_certificate:
         message = decode(decode_envelope(frame).payload)
         assert isinstance(message, Checkpoint)
-        core.checkpoints.recent.setdefault(message.replica, {})[message.sequence_number] = (message, frame)
+        core.checkpoints.vouchers.add(message, frame)
 
 
 def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:

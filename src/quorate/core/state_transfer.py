@@ -18,6 +18,7 @@ from quorate.core.execution import shut_out
 from quorate.core.normal_case import is_executed
 from quorate.core.ports import Opened
 from quorate.core.tables import TablesSnapshot, decode_snapshot, encode_snapshot
+from quorate.core.vouchers import Target
 from quorate.errors import MalformedMessage
 from quorate.messages.protocol import Checkpoint, FetchState, StatePieces
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
@@ -94,7 +95,7 @@ def begin(core: Core) -> Transfer | None:
     target = believed_checkpoint(core)
     if target is None or core.checkpoints.hashing is not None:
         return core.transfer
-    if core.transfer is not None and core.transfer.sequence_number >= target[0]:
+    if core.transfer is not None and core.transfer.sequence_number >= target.sequence_number:
         core.transfer.restarts_at = core.now + PIN_INTERVALS * core.status_interval
         return core.transfer
     base = core.last_executed
@@ -102,30 +103,28 @@ def begin(core: Core) -> Transfer | None:
         base = core.transfer.base
     else:
         core.service.checkpoint(base)
-        core.note("state-transfer", sequence_number=target[0], last_executed=base)
-    core.transfer = Transfer(target[0], target[1], base)
+        core.note("state-transfer", sequence_number=target.sequence_number, last_executed=base)
+    core.transfer = Transfer(target.sequence_number, target.digest, base)
     core.transfer.restarts_at = core.now + PIN_INTERVALS * core.status_interval
     return core.transfer
 
 
-def believed_checkpoint(core: Core) -> tuple[int, bytes] | None:
+def believed_checkpoint(core: Core) -> Target | None:
     """The largest (n, d) that a quorum signed, or that a NEW-VIEW proves, above what was executed here; at a replica
     whose state is damaged, the number at which that showed will do too (B16: f liars provoke nothing).
 
     f + 1 would do to believe the digest. But the low watermark moves with the fetch, and above what is stable that
     could leave no checkpoint for a new view to begin from, once the liars among f + 1 fall silent."""
-    vouchers: dict[tuple[int, bytes], set[int]] = {}
-    for replica, newest in core.checkpoints.recent.items():
-        for number, (message, _) in newest.items():
-            vouchers.setdefault((number, message.digest), set()).add(replica)
     lowest = core.last_executed if core.diverged_at is None else min(core.diverged_at, core.last_executed + 1) - 1
     believed = [
-        target for target, replicas in vouchers.items() if len(replicas) >= core.quorums.quorum and target[0] > lowest
+        target
+        for target, signers in core.checkpoints.vouchers.signers.items()
+        if len(signers) >= core.quorums.quorum and target.sequence_number > lowest
     ]
     if core.views.pending_new_view is not None:
         claim = core.views.pending_new_view[1].checkpoint
         if claim.sequence_number > core.last_executed:
-            believed.append((claim.sequence_number, claim.digest))
+            believed.append(Target(claim.sequence_number, claim.digest))
     return max(believed, default=None)
 
 
@@ -313,12 +312,7 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
     tables = encode_snapshot(transfer.tables)
     core.persist(CheckpointRecord(sequence_number, transfer.digest, transfer.service_digest, tables))
     if sequence_number > core.log.low_watermark:
-        vouching = tuple(
-            frame
-            for _, newest in sorted(core.checkpoints.recent.items())
-            for number, (vote, frame) in newest.items()
-            if number == sequence_number and vote.digest == transfer.digest
-        )
+        vouching = core.checkpoints.vouchers.frames(Target(sequence_number, transfer.digest))
         checkpoints.stabilise(core, sequence_number, vouching)
     else:
         core.persist(StableRecord(sequence_number, transfer.digest, core.checkpoints.stable_certificate))

@@ -15,6 +15,7 @@ from typing import Final
 
 from quorate.core.context import PLACES_PER_SESSION, Core, Status, Timers
 from quorate.core.log import Phase, Slot
+from quorate.core.vouchers import Target, Vouchers
 from quorate.core.waiting import WaitingRequests
 
 NEVER: Final = 2**62
@@ -51,7 +52,7 @@ def forget(core: Core) -> None:
     own = core.replica_id
     checkpoints = core.checkpoints
     checkpoints.votes = {n: {own: votes[own]} for n, votes in checkpoints.votes.items() if own in votes}
-    checkpoints.recent = {own: checkpoints.recent[own]} if own in checkpoints.recent else {}
+    checkpoints.vouchers = _only(own, checkpoints.vouchers)
     checkpoints.stable_certificate = ()
     if not core.is_primary:
         settings = core.settings
@@ -63,6 +64,15 @@ def forget(core: Core) -> None:
     core.missing = dict.fromkeys(core.missing, 1)
     core.peer_marks.clear()
     core.pins.clear()
+
+
+def _only(replica: int, vouchers: Vouchers) -> Vouchers:
+    kept = Vouchers()
+    if replica in vouchers.named:
+        kept.named = {replica: vouchers.named[replica]}
+        targets = [Target(*item) for item in kept.named[replica].items()]
+        kept.signers = {target: {replica: vouchers.signers[target][replica]} for target in targets}
+    return kept
 
 
 def _forget_views(core: Core) -> None:
