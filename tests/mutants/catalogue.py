@@ -328,6 +328,7 @@ MUTANTS = [
         "return True or",
         "everything",
         "lying-checkpoint",
+        played="test_who_entered_without_the_checkpoint_would_be_left_behind",
         rule="NV-6",
     ),
     mutant(
@@ -421,6 +422,16 @@ MUTANTS = [
         "churn",
         "lying-checkpoint",
         budget=200,
+        rule="ST-1",
+    ),
+    mutant(
+        "of a sender's CHECKPOINTs only the first is believed",
+        "core.vouchers:Vouchers.add",
+        "if signers is not None:",
+        "if signers is not None and named.get(message.sequence_number) == message.digest:",
+        "everything",
+        "two-faced-checkpoints",
+        budget=100,
         rule="ST-1",
     ),
     mutant(

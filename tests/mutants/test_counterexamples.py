@@ -9,6 +9,7 @@ from math import inf
 import pytest
 
 from bugs_of_others.staging import Stage
+from bugs_of_others.test_environment import new_primary_behind
 from mutants.catalogue import MUTANTS
 from mutants.mutation import Mutant, mutated
 from quorate.core.new_view import Choice, Undecided, compute_new_view
@@ -207,3 +208,20 @@ def test_a_commit_may_name_any_digest_where_one_prepares(traitor: int) -> None:
         report = search(World(Bounds(1, 1, (traitor,))), Limits(inf, inf), lambda progress: None)
     assert report.is_complete
     assert report.verdict is None
+
+
+def test_who_entered_without_the_checkpoint_would_be_left_behind() -> None:
+    """Replica 1 slept, and lacks the checkpoint that view 1 begins at, which it leads. With the rule it waits for the
+    checkpoint, and is level when it can fetch it. If it entered at once, it would end in a view of its own."""
+
+    def play() -> Stage:
+        stage = new_primary_behind()
+        stage.advance(8000)
+        return stage
+
+    play().assert_recovers()
+    with mutated(named("a view is entered without its checkpoint")):
+        stage = play()
+        with pytest.raises(AssertionError):
+            stage.assert_recovers()
+        assert stage.core(1).view > max(stage.core(replica).view for replica in (2, 3, 4, 5, 6))

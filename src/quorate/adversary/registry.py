@@ -48,6 +48,7 @@ from quorate.adversary.replicas.stale_new_view import StaleNewView
 from quorate.adversary.replicas.starve_client import StarveClient
 from quorate.adversary.replicas.too_few_senders import TooFewSenders
 from quorate.adversary.replicas.twins import Twins
+from quorate.adversary.replicas.two_faced_checkpoints import TwoFacedCheckpoints
 from quorate.adversary.replicas.view_change_flood import ViewChangeFlood
 from quorate.adversary.replicas.withhold_checkpoints import WithholdCheckpoints
 from quorate.adversary.replicas.withhold_new_view import WithholdNewView
@@ -95,6 +96,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "starve-client": StarveClient,
     "too-few-senders": TooFewSenders,
     "view-change-flood": ViewChangeFlood,
+    "two-faced-checkpoints": TwoFacedCheckpoints,
     "withhold-checkpoints": WithholdCheckpoints,
     "withhold-new-view": WithholdNewView,
     "withhold-replies": WithholdReplies,
