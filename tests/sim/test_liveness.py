@@ -66,3 +66,13 @@ def test_shrinking_keeps_what_matters() -> None:
     assert smallest.faults == ()
     assert smallest.network == NetworkPlan()
     assert [client.requests for client in smallest.clients] == [1]
+
+
+def test_a_liar_whose_request_never_ends_keeps_nobody_behind() -> None:
+    """Its own flood of newer openings overtakes each session that it opens, so it would go on for ever, and a replica
+    that follows the others would always be a little behind."""
+    flooded = replace(PLAN, clients=(*PLAN.clients, ClientPlan(requests=1, strategies=("replay-requests", "flood"))))
+    for seed in range(5):
+        world = World(replace(flooded, seed=seed))
+        assert world.run().verdicts == ()
+        assert all(client.attempt is None for client in world.clients)

@@ -129,6 +129,13 @@ class ClientNode:
         if self._session is not None and self.attempt is None:
             self._think()
 
+    def stop(self) -> None:
+        """Make no more requests. A liar drops the one under way too: it may be one that its own lies keep from ever
+        being answered, and while it goes on, whoever is behind stays behind by what was just executed."""
+        self.is_sated = True
+        if not self.is_correct and self.attempt is not None:
+            self.die()
+
     def die(self) -> None:
         """The process dies; what became of its request it will never know."""
         self._lose_attempt()

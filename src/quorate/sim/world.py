@@ -225,7 +225,7 @@ class World:
         self._end = look_for_end(self.replicas, self.clients, self.judge)
         if all(client.is_done for client in self.clients if client.is_correct):
             for client in self.clients:
-                client.is_sated = True
+                client.stop()
         if self._end is not None:
             if self.now >= self.plan.safety + self.plan.liveness:
                 self.judge.accuse("liveness", self._end.describe())
