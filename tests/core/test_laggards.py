@@ -8,6 +8,7 @@ from bugs_of_others.staging import Stage
 from quorate.core import checkpoints
 from quorate.core.state_transfer import believed_checkpoint
 from quorate.core.vouchers import NAMED_MAX
+from quorate.messages.codec import decode, decode_envelope
 from quorate.messages.protocol import Checkpoint, Message, NewView, Prepare, PrePrepare, Status
 
 
@@ -168,3 +169,23 @@ def test_a_vote_counts_where_it_agrees_with_the_own_state() -> None:
     stage.say(1, Checkpoint(4, held, 1, 0), 0)
     assert stage.core(0).log.low_watermark == 4
     assert any("second vote" in name for name in stage.core(0).incidents)
+
+
+def test_who_fetched_a_checkpoint_goes_on_saying_that_it_holds_it() -> None:
+    """It says so once when it has it, and that is lost. Where only f + 1 others hold it, and a liar keeps silent, they
+    have no quorum without this vote, and their window may be full: their STATUS is answered with it."""
+    stage = Stage()
+    stage.add()
+    stage.stopped.add(3)
+    stage.add(30, 0)
+    stage.stopped.clear()
+    stage.cut(Checkpoint, only_from=(3,))
+    stage.advance(3000)
+    number = stage.core(3).log.low_watermark
+    assert number == stage.core(0).log.low_watermark > 4
+    senders = [
+        message.replica
+        for frame in stage.core(3).checkpoints.stable_certificate
+        if isinstance(message := decode(decode_envelope(frame).payload), Checkpoint)
+    ]
+    assert senders == [0, 1, 2, 3]

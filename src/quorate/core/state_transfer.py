@@ -307,10 +307,14 @@ def finish(core: Core, transfer: Transfer) -> None:
 
 
 def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> None:
-    """The log begins at the checkpoint; say so with a CHECKPOINT of one's own."""
+    """The log begins at the checkpoint; say so with a CHECKPOINT of one's own. It is part of the certificate that is
+    sent to whoever lags: perhaps those who vouch for the checkpoint are no quorum without it."""
     assert transfer.tables is not None
     tables = encode_snapshot(transfer.tables)
     core.persist(CheckpointRecord(sequence_number, transfer.digest, transfer.service_digest, tables))
+    message = Checkpoint(sequence_number, transfer.digest, core.replica_id, 0)
+    frame = core.broadcast(message)
+    core.checkpoints.vouchers.add(message, frame)
     if sequence_number > core.log.low_watermark:
         vouching = core.checkpoints.vouchers.frames(Target(sequence_number, transfer.digest))
         checkpoints.stabilise(core, sequence_number, vouching)
@@ -318,8 +322,7 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
         core.persist(StableRecord(sequence_number, transfer.digest, core.checkpoints.stable_certificate))
         core.persist(Forget(sequence_number))
     core.next_sequence_number = max(core.next_sequence_number, sequence_number + 1)
-    message = Checkpoint(sequence_number, transfer.digest, core.replica_id, 0)
-    checkpoints.record(core, message, core.broadcast(message))
+    checkpoints.record(core, message, frame)
 
 
 def release_pins(core: Core) -> None:
