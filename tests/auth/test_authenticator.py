@@ -245,6 +245,31 @@ def test_a_client_may_lie_about_a_mac() -> None:
     assert [refuses(replica(number, configuration), frame) for number in range(4)] == [False, False, True, False]
 
 
+@MODES
+@pytest.mark.parametrize("replica_count", [4, 7])
+def test_req_3_a_request_may_be_signed_where_macs_are_the_policy(mode: Settings, replica_count: int) -> None:
+    """It holds at everyone, or, when a byte of it is another, at nobody; and it is known for what it is."""
+    configuration = configuration_of(replica_count, mode)
+    mine = client(configuration)
+    request = Request(mine.client_id, 0, 1, ())
+    plain, frame = mine.seal(request), mine.seal(request, True)
+    envelope = decode_envelope(frame)
+    for number in range(replica_count):
+        member = replica(number, configuration)
+        assert member.open(frame).message == request
+        assert member.is_signed_request(frame)
+        assert member.is_signed_request(plain) == (mode is not MACS)
+    for at in range(len(envelope.authentication)):
+        spoilt = bytearray(envelope.authentication)
+        spoilt[at] ^= 1
+        other = encode_envelope(Envelope(envelope.payload, bytes(spoilt)))
+        assert all(refuses(replica(number, configuration), other) for number in range(replica_count))
+    for longer in (envelope.authentication + b"\x01", envelope.authentication[:-1]):
+        other = encode_envelope(Envelope(envelope.payload, longer))
+        assert all(refuses(replica(number, configuration), other) for number in range(replica_count))
+    assert refuses(replica(0, configuration), client(configuration, 1).seal(request, True))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=80), st.sampled_from([MACS, PAPER, SIGNED]))
 def test_any_bytes_open_or_are_refused(payload: bytes, authentication: bytes, mode: Settings) -> None:

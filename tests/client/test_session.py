@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from quorate.auth.authenticator import ClientAuthenticator
+from quorate.auth.authenticator import SIGNED_BYTES, ClientAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.known import CHANCE_BITS, OPENING_TICKS, Openings, opening_timestamp
-from quorate.client.session import IDLE_MICROSECONDS, Completed, Failed, SendRequest, Session, SessionEffect
+from quorate.client.session import (
+    IDLE_MICROSECONDS,
+    SIGNED_AFTERWARDS,
+    Completed,
+    Failed,
+    SendRequest,
+    Session,
+    SessionEffect,
+)
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.errors import PermissionDenied, RequestRefused
 from quorate.messages.codec import decode, decode_envelope
@@ -262,7 +270,29 @@ class TestSending:
             times.append((bench.now - start) // FIRST_INTERVAL)
 
         assert times == [1, 2, 4, 8, 16, 32, 48, 64, 80]
-        assert all(sent.receivers == EVERYONE and sent.frame == bench.sent[0].frame for sent in bench.sent[1:])
+        assert all(sent.receivers == EVERYONE for sent in bench.sent[1:])
+        assert len({decode_envelope(sent.frame).payload for sent in bench.sent}) == 1
+
+    def test_with_macs_what_is_sent_again_is_signed_and_so_are_the_next_ones(self) -> None:
+        bench = Bench()
+        bench.open(b"a")
+        assert bench.certificate(Outcome.EXECUTED, b"") == [Completed((b"",))]
+
+        def is_signed() -> bool:
+            return len(decode_envelope(bench.sent[-1].frame).authentication) == SIGNED_BYTES
+
+        bench.begin(b"b")
+        assert not is_signed()
+        bench.now += FIRST_INTERVAL
+        bench.settle()
+        assert is_signed()
+        bench.certificate(Outcome.EXECUTED, b"")
+        for _ in range(SIGNED_AFTERWARDS):
+            bench.begin(b"c")
+            assert is_signed()
+            bench.certificate(Outcome.EXECUTED, b"")
+        bench.begin(b"d")
+        assert not is_signed()
 
     def test_the_next_request_starts_with_the_first_interval(self, bench: Bench) -> None:
         bench.begin(b"a")

@@ -386,6 +386,17 @@ MUTANTS = [
         rule="STAT-1",
     ),
     mutant(
+        "whose MACs cost a view is believed again",
+        "core.context:Core.doubt",
+        "self.doubted[client] = None",
+        "return",
+        "liars",
+        "senseless-operations",
+        "big-mac",
+        played="test_macs_that_cost_a_view_would_cost_every_view",
+        rule="REQ-3",
+    ),
+    mutant(
         "votes are sent once",
         RESEND + "help_with_votes",
         "helped = 0",

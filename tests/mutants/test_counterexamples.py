@@ -7,6 +7,7 @@ from itertools import chain, combinations, product
 from math import inf
 
 import pytest
+from msgspec.structs import replace
 
 from bugs_of_others.staging import Stage
 from bugs_of_others.test_environment import new_primary_behind
@@ -23,8 +24,11 @@ from quorate.messages.protocol import (
     PrePreparedClaim,
     ViewChange,
 )
+from quorate.sim.plan import ClientPlan
 from quorate.sim.small_worlds.bounds import Bounds
 from quorate.sim.small_worlds.search import Limits, World, search
+from quorate.sim.world import World as SimulatedWorld
+from sim.test_limits import BIG_MAC
 
 X, Y, START, LATER = b"x" * 32, b"y" * 32, b"0" * 32, b"1" * 32
 FORGOTTEN = (CheckpointClaim(8, LATER),)
@@ -225,3 +229,18 @@ def test_who_entered_without_the_checkpoint_would_be_left_behind() -> None:
         with pytest.raises(AssertionError):
             stage.assert_recovers()
         assert stage.core(1).view > max(stage.core(replica).view for replica in (2, 3, 4, 5, 6))
+
+
+def test_macs_that_cost_a_view_would_cost_every_view() -> None:
+    """Four clients whose authenticators hold at one replica only, or at all but one, and who go on and on."""
+    liars = tuple(ClientPlan(requests=10, strategies=("senseless-operations", "big-mac")) for _ in range(4))
+    plan = replace(
+        BIG_MAC,
+        seed=2,
+        clients=(*BIG_MAC.clients[:2], *liars),
+        settings=replace(BIG_MAC.settings, request_authentication="mac"),
+    )
+    assert SimulatedWorld(plan).run().verdicts == ()
+    with mutated(named("whose MACs cost a view")):
+        (verdict,) = SimulatedWorld(plan).run().verdicts
+    assert verdict.rule == "liveness"

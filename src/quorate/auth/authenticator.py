@@ -12,7 +12,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final
 
-from quorate.auth.keys import KeyPair, PublicKey, session_key
+from quorate.auth.keys import SIGNATURE_BYTES, KeyPair, PublicKey, session_key
 from quorate.config import ClusterConfiguration
 from quorate.core.ports import Opened
 from quorate.errors import AuthenticationFailed
@@ -39,6 +39,10 @@ from quorate.messages.protocol import (
 
 MAC_BYTES: Final = 16
 _NO_MAC: Final = bytes(MAC_BYTES)
+_SIGNED: Final = b"\x01"
+"""Behind the signature of a request that might have MACs: so its authentication is as long as no vector is."""
+SIGNED_BYTES: Final = SIGNATURE_BYTES + len(_SIGNED)
+"""The authentication of such a request."""
 KNOWN_CLIENTS_MAX: Final = 4096
 """Session and public keys of clients kept ready; beyond it the oldest is derived anew."""
 
@@ -184,11 +188,22 @@ class ReplicaAuthenticator:
         """Whether messages of this kind carry a signature, which says the same to every receiver; a MAC does not."""
         return self._policy[type(message)] is Scheme.SIGNATURE
 
+    def is_signed_request(self, frame: bytes) -> bool:
+        """Whether the request in an authentic frame is signed (see `core.ports.Authenticator`)."""
+        is_policy = self._policy[Request] is Scheme.SIGNATURE
+        return is_policy or len(decode_envelope(frame).authentication) == SIGNED_BYTES
+
     def _is_signed_by_client(self, message: Any, envelope: Envelope) -> bool:
-        signed = self._keys.domain + envelope.payload
-        return self._keys.client_verifier(message.client).verify(signed, envelope.authentication)
+        return self._verifies(message, envelope.payload, envelope.authentication)
+
+    def _verifies(self, message: Any, payload: bytes, signature: bytes) -> bool:
+        return self._keys.client_verifier(message.client).verify(self._keys.domain + payload, signature)
 
     def _has_clients_mac_in_vector(self, message: Any, envelope: Envelope) -> bool:
+        authentication = envelope.authentication
+        if len(authentication) == SIGNED_BYTES:
+            is_marked = authentication.endswith(_SIGNED)
+            return is_marked and self._verifies(message, envelope.payload, authentication[:SIGNATURE_BYTES])
         return _matches(self._keys.client_keys(message.client)[0], envelope, self._own_place(envelope))
 
     def _has_clients_single_mac(self, message: Any, envelope: Envelope) -> bool:
@@ -229,11 +244,13 @@ class ClientAuthenticator:
         self._keys = _Keys(key_pair, configuration)
         self._policy = policy_of(configuration)
 
-    def seal(self, request: Request) -> bytes:
-        """The frame of a request, for all replicas."""
+    def seal(self, request: Request, is_signed: bool = False) -> bytes:
+        """The frame of a request, for all replicas. *is_signed*: signed, though the policy is MACs (REQ-3)."""
         payload = encode(request)
         if self._policy[Request] is Scheme.SIGNATURE:
             authentication = self._keys.key_pair.sign(self._keys.domain + payload)
+        elif is_signed:
+            authentication = self._keys.key_pair.sign(self._keys.domain + payload) + _SIGNED
         else:
             authentication = _vector(self._keys.to_replicas, payload)
         return encode_envelope(Envelope(payload, authentication))

@@ -46,6 +46,8 @@ _RETRANSMISSIONS_PER_VIEW_CHANGE: Final = 4
 """The first retransmission comes this many times sooner than a backup suspects the primary."""
 _BACK_OFF_MAX: Final = 16
 """Retransmission slows down to this many times the first interval."""
+SIGNED_AFTERWARDS: Final = 100
+"""So many requests are signed from the start after one that had to be sent again (REQ-3)."""
 
 
 class SendRequest(NamedTuple):
@@ -133,6 +135,8 @@ class Session:
         self._operations: tuple[bytes, ...] | None = None
         self._outstanding: _Outstanding | None = None
         self._effects: list[SessionEffect] = []
+        self._to_sign = 0
+        """How many of the next requests are signed, whatever the policy."""
 
     # ------------------------------------------------------------------------------------------- questions
 
@@ -259,13 +263,17 @@ class Session:
         self._send(Step.ACCESS, Request(self._authenticator.client_id, 0, timestamp, self._operations), now)
 
     def _send(self, step: Step, request: Request, now: int) -> None:
-        frame = self._authenticator.seal(request)
+        frame = self._authenticator.seal(request, self._to_sign > 0)
+        self._to_sign = max(0, self._to_sign - 1)
         self._outstanding = _Outstanding(step, request, frame, now + self._first_interval, self._first_interval)
         self._effects.append(SendRequest((self.primary,), frame))
 
     def _retransmit_when_due(self, outstanding: _Outstanding, now: int) -> None:
-        """To all replicas, ever more slowly (OSDI'99 4.1)."""
+        """To all replicas, ever more slowly (OSDI'99 4.1); signed, as are the next ones: it may be that some replicas
+        believe nothing else of this client (REQ-3)."""
         if now >= outstanding.deadline:
+            outstanding.frame = self._authenticator.seal(outstanding.request, True)
+            self._to_sign = SIGNED_AFTERWARDS
             outstanding.deadline = now + outstanding.interval
             outstanding.interval = min(2 * outstanding.interval, _BACK_OFF_MAX * self._first_interval)
             self._effects.append(SendRequest(self._everyone, outstanding.frame))

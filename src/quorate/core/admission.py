@@ -46,9 +46,10 @@ OLDER: Final = "not newer than its sender's last"
 OWN: Final = "from this replica itself"
 UNWANTED: Final = "nothing is missing"
 NOT_HELD: Final = "its checkpoint is not held here"
+UNSIGNED: Final = "not signed, of a client that has to sign"
 NO_ADMINISTRATOR: Final = "of a client that is no administrator"
 TOO_MUCH: Final = "asks for more than its allowance"
-ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH}
+ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH, UNSIGNED}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 
@@ -90,17 +91,28 @@ def accept_frame(opened: Opened) -> Reason:
     return None
 
 
-def accept_request(core: Core, message: Request, frame_bytes: int) -> Reason:
+def accept_request(core: Core, message: Request, frame: bytes) -> Reason:
     """REQ-1: a request is queued if
 
     - it is not larger than the cluster's limit;
     - it has operations, or opens a session;
-    - its client may send it (`may_send`).
+    - it may wait (`may_wait`).
     """
-    if frame_bytes > core.settings.request_bytes_max:
+    if len(frame) > core.settings.request_bytes_max:
         return "larger than request_bytes_max"
     if message.session and not message.operations:
         return "neither operations of a session nor the opening of one"
+    return may_wait(core, message, frame)
+
+
+def may_wait(core: Core, message: Request, frame: bytes) -> Reason:
+    """REQ-3: a request waits for its execution, and starts a timer, if
+
+    - its client may send it (`may_send`);
+    - it is signed, where its client is not believed without: its MACs may hold here alone.
+    """
+    if message.client in core.doubted and not core.auth.is_signed_request(frame):
+        return UNSIGNED
     return may_send(core, message)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MILLISECOND: Final = 1000
 """All times inside the core are whole microseconds."""
+DOUBTED_MAX: Final = 1024
+"""Clients that are doubted; beyond it the one that was doubted first is believed again."""
 PLACES_PER_SESSION: Final = 2
 """Requests of one client that may wait for each session that it may have: sessions being closed have some too."""
 
@@ -171,6 +173,8 @@ class Core:
         """When each peer's STATUS was answered last (B21)."""
         self.answered_bytes: dict[int, tuple[int, int]] = {}
         """What each peer was sent of what it asked for: since when, and how much (B21)."""
+        self.doubted: dict[bytes, None] = {}
+        """Clients that are believed with a signature only (REQ-3), those that were doubted first in front."""
         self.incidents: Counter[str] = Counter()
         self.outbox: list[Effect] = []
         self.now = 0
@@ -195,6 +199,14 @@ class Core:
     def status_interval(self) -> int:
         """How often what is lacking is asked for, in microseconds."""
         return self.settings.status_interval_ms * MILLISECOND
+
+    def doubt(self, client: bytes) -> None:
+        """REQ-3: a client of whom a request with MACs ended a view in which this replica proposed it has to sign from
+        now on. A signature holds everywhere or nowhere; so one client ends no more views than there are replicas."""
+        self.doubted.pop(client, None)
+        self.doubted[client] = None
+        if len(self.doubted) > DOUBTED_MAX:
+            del self.doubted[next(iter(self.doubted))]
 
     def persist(self, record: Record) -> None:
         """Keep a record before anything that follows leaves (DISK-1)."""

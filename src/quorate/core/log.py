@@ -236,11 +236,11 @@ class MessageLog:
         matching = sum(1 for vote in slot.prepares.values() if vote.digest == digest)
         return matching >= self.quorums.quorum - 1
 
-    def clients_of_unprepared(self) -> set[bytes]:
-        """Whose requests are in PRE-PREPAREs of this view that did not prepare here."""
+    def unprepared_requests(self) -> list[tuple[Request, bytes]]:
+        """The requests in PRE-PREPAREs of this view that did not prepare here, and their frames."""
         unprepared = (slot for slot in self.slots.values() if slot.phase is Phase.PRE_PREPARED and slot.frame)
         batches = (self.batch(slot.digest) for slot in unprepared if slot.digest is not None)
-        return {request.client for batch in batches if batch is not None for request in batch.requests}
+        return [pair for batch in batches if batch for pair in zip(batch.requests, batch.frames, strict=True)]
 
     def is_committed_local(self, slot: Slot) -> bool:
         """committed-local(m, v, n, i): prepared, and a quorum of matching COMMITs (COM-1)."""

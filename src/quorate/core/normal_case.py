@@ -31,9 +31,10 @@ def on_request(core: Core, opened: Opened) -> None:
     """Answer a request that was executed already; else let it wait, and pass it to the primary (OSDI'99 4.1)."""
     request = opened.message
     assert isinstance(request, Request)
-    reason = admission.accept_request(core, request, len(opened.frame))
+    reason = admission.accept_request(core, request, opened.frame)
     if reason is not None:
-        core.refuse("REQUEST", reason, request.client.hex()[:8])
+        note = core.pass_over if reason in admission.ORDINARY else core.refuse
+        note("REQUEST", reason, request.client.hex()[:8])
         if reason is admission.NO_ADMINISTRATOR:
             send_reply(core, request, Outcome.DENIED, ())
         return
@@ -181,7 +182,7 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
 def wait_for_execution(core: Core, batch: OpenBatch) -> None:
     """A request first seen inside a PRE-PREPARE starts the timer too (facts 1.7), if it is authentic here."""
     for request, digest, frame in zip(batch.requests, batch.digests, batch.frames, strict=True):
-        may_wait = admission.may_send(core, request) is None
+        may_wait = admission.may_wait(core, request, frame) is None
         if may_wait and not is_executed(core, request):
             core.waiting.add(Waiting(request, digest, frame), is_ordered=True)
 

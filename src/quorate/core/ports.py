@@ -98,3 +98,7 @@ class Authenticator(Protocol):
 
     def open(self, frame: bytes) -> Opened:
         """Check a frame. Raises MalformedMessage or AuthenticationFailed."""
+
+    def is_signed_request(self, frame: bytes) -> bool:
+        """Whether the request in an authentic frame is signed, so that everyone finds it authentic; MACs may hold
+        here alone."""

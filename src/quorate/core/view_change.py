@@ -32,11 +32,13 @@ def start(core: Core, view: int, reason: str) -> None:
 def leave(core: Core, view: int) -> None:
     """VC-6: what ends with a view. Its primary forgets what those clients want whose requests it proposed and did not
     get prepared: one of them may be authentic here alone, and would end every view that this replica leads (C1). A
-    correct client asks again, and asks all."""
+    correct client asks again, asks all, and signs."""
     require(view > core.view, "views only grow")
     if core.is_primary:
-        for client in sorted(core.log.clients_of_unprepared()):
-            core.waiting.forget(client)
+        for request, frame in core.log.unprepared_requests():
+            core.waiting.forget(request.client)
+            if not core.auth.is_signed_request(frame):
+                core.doubt(request.client)
     timers.on_view_left(core)
     core.status = Status.VIEW_CHANGE
     core.views.view = view

@@ -9,8 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from quorate.auth.authenticator import MAC_BYTES
-from quorate.auth.keys import SIGNATURE_BYTES
+from quorate.auth.authenticator import MAC_BYTES, SIGNED_BYTES
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, QuorateError
@@ -110,7 +109,7 @@ _FIXED: Final = 128
 
 def _envelope_bytes(configuration: ClusterConfiguration, payload: int) -> int:
     """The frame of a payload of that size: two headers more, and the longest authentication."""
-    authentication = max(SIGNATURE_BYTES, MAC_BYTES * configuration.replica_count)
+    authentication = max(SIGNED_BYTES, MAC_BYTES * configuration.replica_count)
     return 4 * _HEADER + payload + authentication
 
 

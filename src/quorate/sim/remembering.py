@@ -25,6 +25,10 @@ class Remembering:
         """The frame of an own message."""
         return self._inner.seal(message, attachments, receiver)
 
+    def is_signed_request(self, frame: bytes) -> bool:
+        """Whether a request is signed."""
+        return self._inner.is_signed_request(frame)
+
     def open(self, frame: bytes) -> Opened:
         """Check a frame."""
         known = self._known.get(frame)

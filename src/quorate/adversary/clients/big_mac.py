@@ -24,8 +24,10 @@ class BigMac(LiarStrategy):
         """The same request with a spoilt authenticator, to everyone."""
         if self._is_fickle:
             self._one = self.tools.random.choice(self.tools.replicas)
-        if request_of(sent.frame) is None:
+        request = request_of(sent.frame)
+        if request is None:
             return (sent,)
+        frame = self.tools.authenticator.seal(request)  # MACs, where a correct client would sign by now
         others = [replica for replica in self.tools.replicas if replica != self._one]
-        spoilt = spoil_macs(sent.frame, others if self._spares_one else [self._one])
+        spoilt = spoil_macs(frame, others if self._spares_one else [self._one])
         return (SendRequest(self.tools.replicas, spoilt),)

@@ -49,6 +49,10 @@ class SymbolicAuthenticator:
         """Check a frame: whoever it names sealed it."""
         return opened_of(frame)
 
+    def is_signed_request(self, frame: bytes) -> bool:
+        """Everyone finds authentic what one does."""
+        return True
+
 
 def author_of(message: Message) -> int | bytes:
     """Who is to have sealed a message."""
