@@ -149,13 +149,13 @@ def test_n6_a_new_view_comes_while_a_checkpoint_is_fetched() -> None:
 
 def force_view_changes(times: int) -> Stage:
     """K = 2: at every checkpoint, with requests under way, everybody leaves the view, a different one first each
-    time."""
+    time. The client signs, as one does whose requests had to be sent again."""
     stage = Stage(4, Settings(checkpoint_interval=2, request_authentication="mac"))
     stage.open()
     for round_ in range(times):
         for last in (False, True):
             stage.asked += 1
-            frame = stage.request((b"add 1",), stage._session, stage.asked)
+            frame = stage.request((b"add 1",), stage._session, stage.asked, is_signed=True)
             for number in range(4):
                 stage.receive(number, frame)
             if last:

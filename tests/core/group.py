@@ -209,10 +209,12 @@ class Group:
                     self.settle(number)
             self.run()
 
-    def request(self, operations: tuple[bytes, ...], session: int, timestamp: int, client: int = 0) -> bytes:
-        """The sealed frame of a request."""
+    def request(
+        self, operations: tuple[bytes, ...], session: int, timestamp: int, client: int = 0, is_signed: bool = False
+    ) -> bytes:
+        """The sealed frame of a request; signed on demand, as when it is sent again (REQ-3)."""
         authenticator = self.clients[client]
-        return authenticator.seal(Request(authenticator.client_id, session, timestamp, operations))
+        return authenticator.seal(Request(authenticator.client_id, session, timestamp, operations), is_signed)
 
     def submit(self, frame: bytes, *receivers: int) -> None:
         """A client's frame arrives at the given replicas, at all of them by default."""

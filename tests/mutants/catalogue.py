@@ -359,12 +359,14 @@ MUTANTS = [
         budget=200,
     ),
     # Timers and retransmission (facts 1.7, 3.9)
-    mutant(
+    Mutant(
         "timers are never doubled",
-        TIMER + "on_view_left",
-        "min(2 * timers.timeout, timers.limit)",
-        "timers.timeout",
+        (
+            Edit(TIMER + "on_view_left", "min(2 * timers.timeout, timers.limit)", "timers.timeout"),
+            Edit(TIMER + "on_view_wanted", "min(2 * timers.timeout, timers.limit)", "timers.timeout"),
+        ),
         "impatient",
+        (),
         rule="TIMER-3",
     ),
     mutant(

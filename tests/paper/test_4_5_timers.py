@@ -148,6 +148,27 @@ def test_timer_3_a_view_that_executed_something_new_does_not_double_it() -> None
     assert [group.core(number).status for number in (1, 2, 3)] == [Status.NORMAL] * 3
 
 
+def test_timer_3_who_leaves_long_before_a_quorum_does_doubles_its_time() -> None:
+    """A replica that has restarted has the shortest timeout again, the others the longest. With one replica dead they
+    need each other: if it left every view after that time, something would be executed in each, and then nothing until
+    the others left too."""
+    group = Group(4, FAST)
+    session = group.open_session()
+    group.stopped.add(3)
+    group.reaches = lambda sender, receiver, message: not isinstance(message, PrePrepare)
+    for number in (0, 1):
+        group.core(number).timers.timeout = 8 * SECOND
+    group.submit(group.request((b"add 1",), session, 1))
+    group.core(2).timers.progress_since = group.core(2).now
+    group.advance(1100)
+    assert [group.core(number).status for number in (0, 1, 2)] == [Status.NORMAL, Status.NORMAL, Status.VIEW_CHANGE]
+    assert group.core(2).timers.timeout == SECOND, "something was executed in the view"
+    group.reaches = lambda sender, receiver, message: True
+    group.advance(8_000)
+    assert [group.core(number).view for number in (0, 1, 2)] == [1, 1, 1]
+    assert group.core(2).timers.timeout == 2 * SECOND
+
+
 def slow_proposal(group: Group, sequence_number: int, seconds_behind: int) -> tuple[PrePrepare, bytes]:
     data = encode_batch(Batch(group.wall - seconds_behind * SECOND, ()))
     return PrePrepare(0, sequence_number, open_batch(data).digest, 0), data

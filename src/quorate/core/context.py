@@ -102,6 +102,8 @@ class Timers:
         self.timed: object = None
         """What the running timer waits for: the oldest waiting request, or a slot."""
         self.started = 0
+        self.left_at: int | None = None
+        """When the last view was left."""
         self.view_change_deadline: int | None = None
         """Set once a quorum wants the view that this replica moves to."""
         self.stuck_rounds = 0

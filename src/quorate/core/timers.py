@@ -3,8 +3,8 @@
 TIMER-1  In a view, the timer runs for the oldest waiting request; without one, for the lowest slot that is proposed
          and not executed. Only its execution restarts it (P7).
 TIMER-2  In a view change it starts when a quorum wants the view, not when the own VIEW-CHANGE is sent.
-TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; time spent in progress halves it, down to
-         its base (P9).
+TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; so does having left a view long before a
+         quorum did. Time spent in progress halves it, down to its base (P9).
 TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout, from one
          proposal to a later one, is suspected too (P12).
 """
@@ -19,10 +19,21 @@ def on_view_left(core: Core) -> None:
     timers = core.timers
     if timers.progress_since is None:
         timers.timeout = min(2 * timers.timeout, timers.limit)
+    timers.left_at = core.now
     timers.view_change_deadline = None
     timers.progress_since = None
     timers.behind_since = None
     timers.timed = None
+
+
+def on_view_wanted(core: Core) -> None:
+    """A quorum wants the view (TIMER-2). Who waited for that for longer than its timeout left too early: perhaps it has
+    restarted, and the others have learnt to wait longer. If it were needed for a quorum and went on so, every view
+    would execute a little and then stand still until the others leave it too."""
+    timers = core.timers
+    if timers.left_at is not None and core.now > timers.left_at + timers.timeout:
+        timers.timeout = min(2 * timers.timeout, timers.limit)
+    timers.view_change_deadline = core.now + timers.timeout
 
 
 def on_view_entered(core: Core) -> None:

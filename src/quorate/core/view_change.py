@@ -90,7 +90,7 @@ def conclude(core: Core) -> None:
     if is_fetching:
         core.timers.view_change_deadline = None
     elif wanted >= core.quorums.quorum and core.timers.view_change_deadline is None:
-        core.timers.view_change_deadline = core.now + core.timers.timeout
+        timers.on_view_wanted(core)
     if core.views.pending_new_view is not None:
         enter_if_possible(core, *core.views.pending_new_view)
     elif primary_of(core.view, core.replica_count) == core.replica_id:

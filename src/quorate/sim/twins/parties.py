@@ -97,14 +97,15 @@ class Process:
 
 
 class Client:
-    """A correct client: one request at a time, the same frame again until f + 1 replicas agree on the reply."""
+    """A correct client: one request at a time, again and again until f + 1 replicas agree on the reply; signed from the
+    second time on (REQ-3)."""
 
     def __init__(self, name: str, authenticator: ClientAuthenticator) -> None:
         self.name: Final = name
         self.authenticator: Final = authenticator
         self.completed = 0
         self.request: Request | None = Request(authenticator.client_id, 0, 1, ())
-        self.frame = authenticator.seal(self.request)
+        self._frame = authenticator.seal(self.request)
         self._session = 0
 
     def frame_to_send(self) -> bytes:
@@ -113,8 +114,9 @@ class Client:
             timestamp = self.completed
             operation = b"append %s %s%d;" % (LOG, self.name.encode(), timestamp)
             self.request = Request(self.authenticator.client_id, self._session, timestamp, (operation,))
-            self.frame = self.authenticator.seal(self.request)
-        return self.frame
+            self._frame = self.authenticator.seal(self.request)
+        frame, self._frame = self._frame, self.authenticator.seal(self.request, True)
+        return frame
 
     def believe(self, content: Content) -> None:
         """The outstanding request has got its reply. The first one opened the session."""
