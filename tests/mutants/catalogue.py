@@ -359,14 +359,12 @@ MUTANTS = [
         budget=200,
     ),
     # Timers and retransmission (facts 1.7, 3.9)
-    Mutant(
+    mutant(
         "timers are never doubled",
-        (
-            Edit(TIMER + "on_view_left", "min(2 * timers.timeout, timers.limit)", "timers.timeout"),
-            Edit(TIMER + "on_view_wanted", "min(2 * timers.timeout, timers.limit)", "timers.timeout"),
-        ),
+        TIMER + "_double",
+        "min(2 * core.timers.timeout, core.timers.limit)",
+        "core.timers.timeout",
         "impatient",
-        (),
         rule="TIMER-3",
     ),
     mutant(

@@ -88,6 +88,11 @@ def policy_of(configuration: ClusterConfiguration) -> dict[type, Scheme]:
     }
 
 
+def authentication_bytes(configuration: ClusterConfiguration) -> int:
+    """The longest authentication of a frame: a vector of MACs, or a signature."""
+    return max(SIGNED_BYTES, MAC_BYTES * configuration.replica_count)
+
+
 def _mac(key: bytes, payload: bytes) -> bytes:
     return blake2b(payload, key=key, digest_size=MAC_BYTES).digest()
 

@@ -102,13 +102,16 @@ def refuse_open_file(path: Path) -> None:
         raise ConfigurationError(f"{path} is open to others than its owner; run: chmod 600 {path}")
 
 
+def given_passphrase() -> str | None:
+    """The passphrase that the environment names, if it does: in a file, or itself."""
+    file = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+    return read_passphrase(Path(file)) if file else os.environ.get(PASSPHRASE_VARIABLE) or None
+
+
 def passphrase_of_environment(path: Path) -> str:
     """The passphrase that the environment names, for the key file of *path*."""
-    file = os.environ.get(PASSPHRASE_FILE_VARIABLE)
-    if file:
-        return read_passphrase(Path(file))
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    if passphrase:
+    passphrase = given_passphrase()
+    if passphrase is not None:
         return passphrase
     raise ConfigurationError(
         f"{path} is encrypted: give its passphrase with --passphrase-file, or in the environment with "

@@ -13,8 +13,8 @@ import click
 from quorate.auth.keyfile import (
     PASSPHRASE_FILE_VARIABLE,
     PASSPHRASE_VARIABLE,
+    given_passphrase,
     passphrase_of_environment,
-    read_passphrase,
 )
 from quorate.errors import ConfigurationError
 
@@ -41,7 +41,10 @@ def _note(context: click.Context, parameter: click.Parameter, path: Path | None)
 
 def ask_passphrase(path: Path) -> str:
     """The passphrase of a key file: as the environment says, or typed. What was typed is asked for once."""
-    if _is_given() or not sys.stdin.isatty():
+    given = given_passphrase()
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
         return passphrase_of_environment(path)
     passphrase: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
     os.environ[PASSPHRASE_VARIABLE] = passphrase
@@ -50,11 +53,8 @@ def ask_passphrase(path: Path) -> str:
 
 def choose_passphrase() -> str:
     """A passphrase for keys that are made now: as the environment says, or typed twice."""
-    file = os.environ.get(PASSPHRASE_FILE_VARIABLE)
-    if file:
-        return read_passphrase(Path(file))
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    if passphrase:
+    passphrase = given_passphrase()
+    if passphrase is not None:
         return passphrase
     if not sys.stdin.isatty():
         raise ConfigurationError(
@@ -63,7 +63,3 @@ def choose_passphrase() -> str:
         )
     chosen: str = click.prompt("Passphrase for all keys", hide_input=True, confirmation_prompt=True, err=True)
     return chosen
-
-
-def _is_given() -> bool:
-    return bool(os.environ.get(PASSPHRASE_FILE_VARIABLE) or os.environ.get(PASSPHRASE_VARIABLE))

@@ -12,6 +12,10 @@ from quorate.net.handshake import Refusal
 from quorate.net.links import Dialer, Identity, Link, LinkLimits
 from quorate.net.tls import Credentials
 
+_OTHER_TRANSPORT: Final = (
+    "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "
+    "copy it to whoever has another, and start that one again"
+)
 _REMEDIES: Final = {
     Refusal.CLUSTER.text: (
         "this client's cluster.toml is of another cluster, or older than the cluster's last new start: "
@@ -21,14 +25,8 @@ _REMEDIES: Final = {
         "the replicas do not know this client's key, or it was revoked: an administrator lets clients in with "
         "`quorate client add`"
     ),
-    Refusal.WITHOUT_TLS.text: (
-        "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "
-        "copy it to whoever has another, and start that one again"
-    ),
-    Refusal.WITH_TLS.text: (
-        "one side's cluster.toml says transport = \"tls\" and the other's does not: all members have the same file; "
-        "copy it to whoever has another, and start that one again"
-    ),
+    Refusal.WITHOUT_TLS.text: _OTHER_TRANSPORT,
+    Refusal.WITH_TLS.text: _OTHER_TRANSPORT,
     Refusal.CERTIFICATE.text: "`quorate init DIR --renew-certificates` makes new certificates; see docs/SECURITY.md",
 }
 """For refusals that do not pass by themselves."""

@@ -93,12 +93,16 @@ class Ballot(NamedTuple):
 class _Outstanding:
     """A request on its way, and the answers to it: one vote a replica."""
 
-    __slots__ = ("deadline", "frame", "interval", "request", "step", "votes")
+    __slots__ = ("deadline", "frame", "interval", "is_signed", "request", "step", "votes")
 
-    def __init__(self, step: Step, request: Request, frame: bytes, deadline: int, interval: int) -> None:
+    def __init__(
+        self, step: Step, request: Request, frame: bytes, is_signed: bool, deadline: int, interval: int
+    ) -> None:
         self.step = step
         self.request = request
         self.frame = frame
+        self.is_signed = is_signed
+        """Whether the frame was sealed to be signed, whatever the policy."""
         self.votes: dict[int, Ballot] = {}
         self.deadline = deadline
         """When to send it to all, unless it is answered before."""
@@ -263,16 +267,19 @@ class Session:
         self._send(Step.ACCESS, Request(self._authenticator.client_id, 0, timestamp, self._operations), now)
 
     def _send(self, step: Step, request: Request, now: int) -> None:
-        frame = self._authenticator.seal(request, self._to_sign > 0)
-        self._to_sign = max(0, self._to_sign - 1)
-        self._outstanding = _Outstanding(step, request, frame, now + self._first_interval, self._first_interval)
+        is_signed = self._to_sign > 0
+        self._to_sign -= is_signed
+        frame, interval = self._authenticator.seal(request, is_signed), self._first_interval
+        self._outstanding = _Outstanding(step, request, frame, is_signed, now + interval, interval)
         self._effects.append(SendRequest((self.primary,), frame))
 
     def _retransmit_when_due(self, outstanding: _Outstanding, now: int) -> None:
         """To all replicas, ever more slowly (OSDI'99 4.1); signed, as are the next ones: it may be that some replicas
         believe nothing else of this client (REQ-3)."""
         if now >= outstanding.deadline:
-            outstanding.frame = self._authenticator.seal(outstanding.request, True)
+            if not outstanding.is_signed:
+                outstanding.frame = self._authenticator.seal(outstanding.request, True)
+                outstanding.is_signed = True
             self._to_sign = SIGNED_AFTERWARDS
             outstanding.deadline = now + outstanding.interval
             outstanding.interval = min(2 * outstanding.interval, _BACK_OFF_MAX * self._first_interval)
@@ -299,12 +306,8 @@ class Session:
 
     def _on_stale_opening(self, ballot: Ballot, now: int) -> None:
         """The replicas know a later opening of this client: open above it."""
-        number = _number_of(ballot.results)
-        if number is None:
-            self._on_unexpected(ballot, now)
-            return
-        self._openings.pass_by(number)
-        self._open(now)
+        if self._passed_by(ballot, now):
+            self._open(now)
 
     def _on_executed(self, ballot: Ballot, now: int) -> None:
         assert self._operations is not None
@@ -321,12 +324,17 @@ class Session:
 
     def _on_stale_access(self, ballot: Ballot, now: int) -> None:
         """Another process of this client opened a session, or asked too: ask above that."""
+        if self._passed_by(ballot, now):
+            self._administer(now)
+
+    def _passed_by(self, ballot: Ballot, now: int) -> bool:
+        """Timestamps of session 0 are above the replicas' from now on; False when they did not say which that is."""
         number = _number_of(ballot.results)
         if number is None:
             self._on_unexpected(ballot, now)
-            return
+            return False
         self._openings.pass_by(number)
-        self._administer(now)
+        return True
 
     def _on_no_administrator(self, ballot: Ballot, now: int) -> None:
         self._operations = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.auth.authenticator import MAC_BYTES, SIGNED_BYTES
+from quorate.auth.authenticator import authentication_bytes
 from quorate.config import ClusterConfiguration
 
 OPERATION_HEADER_BYTES: Final = 5
@@ -22,4 +22,4 @@ def request_bytes(configuration: ClusterConfiguration, operations: tuple[bytes, 
 
 def request_overhead_bytes(configuration: ClusterConfiguration) -> int:
     """An upper bound of what the frame of a request holds besides its operations."""
-    return 128 + max(SIGNED_BYTES, MAC_BYTES * configuration.replica_count)
+    return 128 + authentication_bytes(configuration)

@@ -66,8 +66,15 @@ def refuse(core: Core, message: FromReplica, reason: str) -> None:
     """Note a refusal; after one that shows a lag, say soon what is here."""
     if reason in LAGS:
         timers.ask_soon(core)
-    note = core.pass_over if reason in ORDINARY else core.refuse
-    note(type(message).__name__, reason, message.replica)
+    note_refusal(core, type(message).__name__, reason, message.replica)
+
+
+def note_refusal(core: Core, kind: str, reason: str, sender: object) -> None:
+    """Tell of a refusal; what an honest network brings about is no incident."""
+    if reason in ORDINARY:
+        core.pass_over(kind, reason, sender)
+    else:
+        core.refuse(kind, reason, sender)
 
 
 def accept_frame(opened: Opened) -> Reason:
@@ -106,20 +113,15 @@ def accept_request(core: Core, message: Request, frame: bytes) -> Reason:
 
 
 def may_wait(core: Core, message: Request, frame: bytes) -> Reason:
-    """REQ-3: a request waits for its execution, and starts a timer, if
+    """A request waits for its execution, and starts a timer, if
 
-    - its client may send it (`may_send`);
-    - it is signed, where its client is not believed without: its MACs may hold here alone.
+    - it is signed, where its client is not believed without: its MACs may hold here alone (REQ-3);
+    - by the access table as it is executed here its client is known and not revoked, and is an administrator where it
+      changes the table (ACCESS-3). Execution judges again, for good; but as grants never change, a client that is no
+      administrator never was one, and is told so at once.
     """
     if message.client in core.doubted and not core.auth.is_signed_request(frame):
         return UNSIGNED
-    return may_send(core, message)
-
-
-def may_send(core: Core, message: Request) -> Reason:
-    """ACCESS-3: by the access table as it is executed here, a request may wait if its client is known and not revoked,
-    and is an administrator where it changes the table. Execution judges again, for good; but as grants never change, a
-    client that is no administrator never was one, and is told so at once."""
     if not core.tables.may_use(message.client):
         return "of an unknown client"
     if message.session == 0 and message.operations and not core.tables.may_administer(message.client):

@@ -33,8 +33,7 @@ def on_request(core: Core, opened: Opened) -> None:
     assert isinstance(request, Request)
     reason = admission.accept_request(core, request, opened.frame)
     if reason is not None:
-        note = core.pass_over if reason in admission.ORDINARY else core.refuse
-        note("REQUEST", reason, request.client.hex()[:8])
+        admission.note_refusal(core, "REQUEST", reason, request.client.hex()[:8])
         if reason is admission.NO_ADMINISTRATOR:
             send_reply(core, request, Outcome.DENIED, ())
         return

@@ -313,8 +313,7 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
     tables = encode_snapshot(transfer.tables)
     core.persist(CheckpointRecord(sequence_number, transfer.digest, transfer.service_digest, tables))
     message = Checkpoint(sequence_number, transfer.digest, core.replica_id, 0)
-    frame = core.broadcast(message)
-    core.checkpoints.vouchers.add(message, frame)
+    core.checkpoints.vouchers.add(message, core.broadcast(message))
     if sequence_number > core.log.low_watermark:
         vouching = core.checkpoints.vouchers.frames(Target(sequence_number, transfer.digest))
         checkpoints.stabilise(core, sequence_number, vouching)
@@ -322,7 +321,6 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
         core.persist(StableRecord(sequence_number, transfer.digest, core.checkpoints.stable_certificate))
         core.persist(Forget(sequence_number))
     core.next_sequence_number = max(core.next_sequence_number, sequence_number + 1)
-    checkpoints.record(core, message, frame)
 
 
 def release_pins(core: Core) -> None:

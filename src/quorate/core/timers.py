@@ -18,7 +18,7 @@ def on_view_left(core: Core) -> None:
     """The view is left: unless something new was executed in it, the next one is given twice the time."""
     timers = core.timers
     if timers.progress_since is None:
-        timers.timeout = min(2 * timers.timeout, timers.limit)
+        _double(core)
     timers.left_at = core.now
     timers.view_change_deadline = None
     timers.progress_since = None
@@ -32,8 +32,12 @@ def on_view_wanted(core: Core) -> None:
     would execute a little and then stand still until the others leave it too."""
     timers = core.timers
     if timers.left_at is not None and core.now > timers.left_at + timers.timeout:
-        timers.timeout = min(2 * timers.timeout, timers.limit)
+        _double(core)
     timers.view_change_deadline = core.now + timers.timeout
+
+
+def _double(core: Core) -> None:
+    core.timers.timeout = min(2 * core.timers.timeout, core.timers.limit)
 
 
 def on_view_entered(core: Core) -> None:

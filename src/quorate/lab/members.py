@@ -8,13 +8,13 @@ A cluster's folder is made as a laboratory or is none: nobody's own data shall b
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from quorate.auth.files import write_new
 from quorate.auth.keys import SEED_BYTES, KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration
 from quorate.errors import ConfigurationError
@@ -56,9 +56,7 @@ def make_laboratory(cluster: ClusterFolder) -> ClusterFolder:
         (folder / CLUSTER_FILE).write_text(text, encoding="utf-8")
     (cluster.path / LAB_FOLDER).mkdir(mode=0o700)
     for name, seed in seeds.items():
-        descriptor = os.open(_key_file(cluster.path, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(seed.hex() + "\n")
+        write_new(_key_file(cluster.path, name), f"{seed.hex()}\n", 0o600)
     return cluster._replace(configuration=configuration)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from quorate.auth.authenticator import MAC_BYTES, SIGNED_BYTES
+from quorate.auth.authenticator import authentication_bytes
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, QuorateError
@@ -109,8 +109,7 @@ _FIXED: Final = 128
 
 def _envelope_bytes(configuration: ClusterConfiguration, payload: int) -> int:
     """The frame of a payload of that size: two headers more, and the longest authentication."""
-    authentication = max(SIGNED_BYTES, MAC_BYTES * configuration.replica_count)
-    return 4 * _HEADER + payload + authentication
+    return 4 * _HEADER + payload + authentication_bytes(configuration)
 
 
 def _view_change_bytes(configuration: ClusterConfiguration) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from quorate.errors import ConfigurationError
+from quorate.storage.log_file import replace_file
 
 LOCK_FILE: Final = "lock"
 MARKER_FILE: Final = "started"
@@ -86,8 +87,7 @@ def mark_started(folder: Path, incarnation: str) -> None:
             file.write(f"{incarnation}\n")
             file.flush()
             os.fsync(file.fileno())
-        replacement.replace(path)
-        _sync_folder(folder)
+        replace_file(replacement, path)
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}; a replica writes to its folder"
@@ -101,11 +101,3 @@ def forget_start(folder: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be removed: {error.strerror}; remove it yourself") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -321,9 +321,9 @@ class World:
         self.schedule(self.now + ASK_AGAIN_EVERY, lambda: self._change_access(index))
 
     def _knows_access(self, key: bytes, is_revoked: bool) -> bool:
-        tables = [node.behaviour.core.tables for node in self.replicas if isinstance(node.behaviour, Replica)]
-        known = (table.access.revoked() if is_revoked else table.access for table in tables)
-        return any(key in access if isinstance(access, set) else access.grant(key) is not None for access in known)
+        replicas = [node.behaviour for node in self.replicas if isinstance(node.behaviour, Replica)]
+        tables = [replica.core.tables.access for replica in replicas]
+        return any(key in table.revoked() if is_revoked else table.grant(key) is not None for table in tables)
 
     # Faults
 

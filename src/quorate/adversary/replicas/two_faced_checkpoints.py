@@ -30,7 +30,7 @@ class TwoFacedCheckpoints(Strategy):
         if not isinstance(effect, Broadcast | Send) or not isinstance(effect.message, Checkpoint):
             return (effect,)
         message, tools = effect.message, self.tools
-        if message.replica != tools.replica_id:
+        if not tools.is_own(message):
             return (effect,)
         favoured = [peer for peer in tools.peers if peer not in self._victims]
         if isinstance(effect, Send):

@@ -105,7 +105,7 @@ class Client:
         self.authenticator: Final = authenticator
         self.completed = 0
         self.request: Request | None = Request(authenticator.client_id, 0, 1, ())
-        self._frame = authenticator.seal(self.request)
+        self._is_sent = False
         self._session = 0
 
     def frame_to_send(self) -> bytes:
@@ -114,8 +114,9 @@ class Client:
             timestamp = self.completed
             operation = b"append %s %s%d;" % (LOG, self.name.encode(), timestamp)
             self.request = Request(self.authenticator.client_id, self._session, timestamp, (operation,))
-            self._frame = self.authenticator.seal(self.request)
-        frame, self._frame = self._frame, self.authenticator.seal(self.request, True)
+            self._is_sent = False
+        frame = self.authenticator.seal(self.request, self._is_sent)
+        self._is_sent = True
         return frame
 
     def believe(self, content: Content) -> None:
