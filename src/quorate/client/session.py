@@ -95,13 +95,11 @@ class _Outstanding:
 
     __slots__ = ("deadline", "frame", "interval", "is_signed", "request", "step", "votes")
 
-    def __init__(
-        self, step: Step, request: Request, frame: bytes, is_signed: bool, deadline: int, interval: int
-    ) -> None:
+    def __init__(self, step: Step, request: Request, frame: bytes, deadline: int, interval: int) -> None:
         self.step = step
         self.request = request
         self.frame = frame
-        self.is_signed = is_signed
+        self.is_signed = False
         """Whether the frame was sealed to be signed, whatever the policy."""
         self.votes: dict[int, Ballot] = {}
         self.deadline = deadline
@@ -267,10 +265,10 @@ class Session:
         self._send(Step.ACCESS, Request(self._authenticator.client_id, 0, timestamp, self._operations), now)
 
     def _send(self, step: Step, request: Request, now: int) -> None:
-        is_signed = self._to_sign > 0
-        self._to_sign -= is_signed
-        frame, interval = self._authenticator.seal(request, is_signed), self._first_interval
-        self._outstanding = _Outstanding(step, request, frame, is_signed, now + interval, interval)
+        frame, interval = self._authenticator.seal(request, self._to_sign > 0), self._first_interval
+        self._outstanding = _Outstanding(step, request, frame, now + interval, interval)
+        self._outstanding.is_signed = self._to_sign > 0
+        self._to_sign = max(0, self._to_sign - 1)
         self._effects.append(SendRequest((self.primary,), frame))
 
     def _retransmit_when_due(self, outstanding: _Outstanding, now: int) -> None:
