@@ -61,6 +61,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
+    key_refresh_ms: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    """How often a replica draws new session keys; 0: never. docs/RECOVERY.md says what that is good for."""
+
     @property
     def window(self) -> int:
         """L, the number of sequence numbers between the watermarks (facts 1.5: twice K)."""
@@ -86,6 +89,7 @@ SETTING_COMMENTS: Final = {
     "client_bytes_per_second": "bytes that a replica reads from one client, over all its links",
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
     "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
+    "key_refresh_ms": "how often a replica draws new session keys for its MACs; 0: never; docs/RECOVERY.md",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

@@ -18,7 +18,7 @@ from quorate.auth.authenticator import (
     Scheme,
     policy_of,
 )
-from quorate.auth.keys import KeyPair, PublicKey, session_key
+from quorate.auth.keys import Half, KeyPair, PublicKey, session_key
 from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import AuthenticationFailed, ConfigurationError, MalformedMessage, QuorateError
 from quorate.messages.codec import Envelope, decode, decode_envelope, encode, encode_envelope
@@ -33,6 +33,7 @@ from quorate.messages.protocol import (
     Inspect,
     Inspection,
     Message,
+    NewKey,
     NewView,
     Prepare,
     PrePrepare,
@@ -73,6 +74,7 @@ def of_replica(sender: int) -> list[Message]:
         Batches(sender),
         FetchState(0, (), sender),
         StatePieces(0, (), sender),
+        NewKey(1, D, sender),
     ]
 
 
@@ -89,7 +91,7 @@ def test_every_type_has_a_scheme() -> None:
     policy = policy_of(configuration_of(4))
     assert set(policy) == set(get_args(Message))
     signed = {kind for kind, scheme in policy.items() if scheme is Scheme.SIGNATURE}
-    assert signed == {Request, Checkpoint, ViewChange, NewView}
+    assert signed == {Request, Checkpoint, ViewChange, NewView, NewKey}
     everything = policy_of(configuration_of(4, SIGNED))
     assert {kind for kind, scheme in everything.items() if scheme is not Scheme.SIGNATURE} == {Inspect, Inspection}
     assert policy_of(configuration_of(4, MACS))[Request] is Scheme.VECTOR
@@ -353,3 +355,51 @@ def test_sealing_for_one_needs_a_receiver() -> None:
     """A message with one MAC is for somebody."""
     with pytest.raises(ValueError, match="name it"):
         replica(2, configuration_of(4)).seal(Decided((), 2))
+
+
+@pytest.mark.parametrize("mode", [MACS, PAPER], ids=["macs", "paper"])
+def test_a_refresh_changes_all_keys_that_a_replica_shares_with_replicas(mode: Settings) -> None:
+    """Both ways, at once; its peers go by the new ones once they know its half, and nobody by the old ones."""
+    configuration = configuration_of(4, mode)
+    one, two, three = (replica(number, configuration) for number in (1, 2, 3))
+    to_one, from_one = two.seal(Commit(0, 1, D, 2)), one.seal(Commit(0, 1, D, 1))
+    half = one.refresh(bytes([7]) * 32)
+    assert refuses(one, to_one)
+    assert not refuses(two, from_one)
+    assert refuses(two, one.seal(Commit(0, 1, D, 1)))
+    two.learn(1, half)
+    assert refuses(two, from_one)
+    assert not refuses(two, one.seal(Commit(0, 1, D, 1)))
+    assert not refuses(one, two.seal(Commit(0, 1, D, 2)))
+    assert not refuses(three, two.seal(Commit(0, 1, D, 2)))
+    one.learn(2, two.refresh(bytes([8]) * 32))
+    assert not refuses(two, one.seal(Commit(0, 1, D, 1)))
+    assert not refuses(one, two.seal(FetchBatches((), 2), (), 1))
+
+
+def test_equal_secrets_give_equal_keys_and_others_others() -> None:
+    """The keys follow from the half, so the simulator's bytes follow from its seed."""
+    configuration = configuration_of(4)
+
+    def sealed(secret: bytes) -> bytes:
+        authenticator = replica(1, configuration)
+        authenticator.refresh(secret)
+        return authenticator.seal(Commit(0, 1, D, 1))
+
+    assert sealed(bytes([7]) * 32) == sealed(bytes([7]) * 32) != sealed(bytes([8]) * 32)
+
+
+def test_a_half_from_which_nothing_follows_leaves_the_keys_as_they_were() -> None:
+    """X25519 with a point of low order agrees on nothing secret."""
+    configuration = configuration_of(4)
+    one, two = replica(1, configuration), replica(2, configuration)
+    for before in (False, True):
+        if before:
+            two.learn(1, one.refresh(bytes([7]) * 32))
+        with pytest.raises(AuthenticationFailed):
+            two.learn(1, bytes(32))
+        assert not refuses(two, one.seal(Commit(0, 1, D, 1)))
+
+
+def test_a_half_shows_no_secret() -> None:
+    assert (bytes([7]) * 32).hex() not in repr(Half(bytes([7]) * 32))

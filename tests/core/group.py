@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from itertools import count
 
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.core.context import Core
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
-from quorate.core.ports import Context
+from quorate.core.ports import Context, Entropy
 from quorate.core.replica import Replica
+from quorate.errors import AuthenticationFailed
 from quorate.messages.protocol import Message, Reply, Request
 from quorate.messages.records import Record, StableRecord
 from quorate.messages.tree import Path
@@ -44,6 +47,12 @@ def configuration_of(replica_count: int, settings: Settings | None = None) -> Cl
     )
 
 
+def drawn() -> Entropy:
+    """Bytes that are another time others, and depend on nothing else."""
+    drawings = count()
+    return lambda size: sha256(b"%d" % next(drawings)).digest()[:size]
+
+
 def total_of(service: CounterService) -> int:
     """What the counter stands at."""
     return int(service.execute(b"get", Context(b"", 0, b"", 0)))
@@ -68,7 +77,19 @@ class KeptCounter(CounterService):
 
 
 _UNSTATED = frozenset(
-    {"outbox", "now", "wall", "incidents", "auth", "service", "settings", "tracing", "status_due", "status_forced"}
+    {
+        "outbox",
+        "now",
+        "wall",
+        "incidents",
+        "auth",
+        "service",
+        "settings",
+        "tracing",
+        "status_due",
+        "status_forced",
+        "entropy",
+    }
 )
 """What is no part of the protocol's state: the times of the last input, what is counted, when to say STATUS next."""
 
@@ -95,15 +116,18 @@ def state_of(core: Core) -> object:
 class Group:
     """n replicas; what they send is delivered in order unless `reaches` says no."""
 
-    def __init__(self, replica_count: int = 4, settings: Settings | None = None) -> None:
+    def __init__(self, replica_count: int = 4, settings: Settings | None = None, has_entropy: bool = False) -> None:
         self.configuration = configuration_of(replica_count, settings)
+        self.entropy = drawn() if has_entropy else None
         self.authenticators = [
             ReplicaAuthenticator(number, key_pair(number + 1), self.configuration) for number in range(replica_count)
         ]
         self.kept: list[dict[int, int]] = [{} for _ in range(replica_count)]
         self.services: list[CounterService] = [KeptCounter(kept) for kept in self.kept]
         self.replicas = [
-            Replica(number, self.configuration, self.services[number], self.authenticators[number])
+            Replica(
+                number, self.configuration, self.services[number], self.authenticators[number], entropy=self.entropy
+            )
             for number in range(replica_count)
         ]
         self.clients = [ClientAuthenticator(key_pair(200 + number), self.configuration) for number in range(2)]
@@ -116,6 +140,7 @@ class Group:
         self.replies: list[tuple[int, Reply]] = []
         self.reaches: Filter = lambda sender, receiver, message: True
         self.stopped: set[int] = set()
+        self.unauthentic = 0
 
     def perform(self, sender: int, effects: list[Effect]) -> None:
         """Do what a replica wants done."""
@@ -142,7 +167,14 @@ class Group:
         if receiver in self.stopped:
             return
         replica = self.replicas[receiver]
-        replica.receive(self.authenticators[receiver].open(frame), self.now, self.wall)
+        try:
+            opened = self.authenticators[receiver].open(frame)
+        except AuthenticationFailed:
+            # Only a refresh of session keys makes what an honest replica says unauthentic; else a test is wrong.
+            assert self.entropy is not None
+            self.unauthentic += 1
+            return
+        replica.receive(opened, self.now, self.wall)
         self.settle(receiver)
 
     def settle(self, number: int) -> None:
@@ -177,15 +209,20 @@ class Group:
         assert isinstance(reason, str)
         return reason
 
-    def restart(self, number: int, records: Iterable[Record] | None = None) -> Replica:
+    def restart(self, number: int, records: Iterable[Record] | None = None, lost_votes: bool = False) -> Replica:
         """The process dies and a new one starts from the records (all that were persisted, by default)."""
+        if self.entropy is not None:  # session keys are in memory
+            self.authenticators[number] = ReplicaAuthenticator(number, key_pair(number + 1), self.configuration)
         journal = MemoryJournal(self.records[number] if records is None else records)
         service = KeptCounter(self.kept[number])
         for record in journal.records():
             if isinstance(record, StableRecord):
                 service.execute(b"add %d" % self.kept[number][record.sequence_number], Context(b"", 0, b"", 0))
         self.services[number] = service
-        replica = Replica(number, self.configuration, service, self.authenticators[number], journal.records())
+        authenticator = self.authenticators[number]
+        replica = Replica(
+            number, self.configuration, service, authenticator, journal.records(), lost_votes, entropy=self.entropy
+        )
         self.replicas[number] = replica
         self.stopped.discard(number)
         return replica

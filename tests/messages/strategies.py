@@ -17,6 +17,7 @@ from quorate.messages.protocol import (
     Inspect,
     Inspection,
     Message,
+    NewKey,
     NewView,
     Prepare,
     PreparedClaim,
@@ -74,6 +75,7 @@ OF_TYPE: dict[type, st.SearchStrategy[Message]] = {
     Inspection: st.builds(Inspection, naturals, texts, replicas),
     FetchState: st.builds(FetchState, naturals, many(paths), replicas),
     StatePieces: st.builds(StatePieces, naturals, many(paths), replicas),
+    NewKey: st.builds(NewKey, naturals, digests, replicas),
 }
 messages = st.one_of(*OF_TYPE.values())
 batches = st.builds(Batch, naturals, many(texts))

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final
 
-from quorate.auth.keys import SIGNATURE_BYTES, KeyPair, PublicKey, session_key
+from quorate.auth.keys import SIGNATURE_BYTES, Half, KeyPair, PublicKey, session_key
 from quorate.config import ClusterConfiguration
 from quorate.core.ports import Opened
 from quorate.errors import AuthenticationFailed
@@ -27,6 +27,7 @@ from quorate.messages.protocol import (
     Inspect,
     Inspection,
     Message,
+    NewKey,
     NewView,
     Prepare,
     PrePrepare,
@@ -83,6 +84,7 @@ def policy_of(configuration: ClusterConfiguration) -> dict[type, Scheme]:
         Checkpoint: Scheme.SIGNATURE,
         ViewChange: Scheme.SIGNATURE,
         NewView: Scheme.SIGNATURE,
+        NewKey: Scheme.SIGNATURE,
         Inspect: Scheme.SINGLE,
         Inspection: Scheme.SINGLE,
     }
@@ -108,11 +110,43 @@ class _Keys:
         own = key_pair.public_key
         self.to_replicas = [b"" if key == own else self._derive(own, key, key) for key in self.replica_keys]
         self.from_replicas = [b"" if key == own else self._derive(key, own, key) for key in self.replica_keys]
+        self._own_half: Half | None = None
+        """What the session keys follow from; None: the long-term key."""
+        self._halves: dict[int, bytes] = {}
+        """The public halves of the replicas that refreshed their keys."""
         self._client_verifiers: dict[bytes, PublicKey] = {}
         self._client_keys: dict[bytes, tuple[bytes, bytes]] = {}
 
     def _derive(self, sender: bytes, receiver: bytes, other: bytes) -> bytes:
         return session_key(self.key_pair.agree(other), self.domain, sender, receiver)
+
+    def refresh(self, half: Half) -> None:
+        """From here on the keys shared with replicas follow from *half*; the old ones are gone."""
+        self._own_half = half
+        for replica in range(len(self.replica_keys)):
+            self._agree_anew(replica)
+
+    def learn(self, replica: int, half: bytes) -> None:
+        """From here on the keys shared with this replica follow from its *half*. Raises AuthenticationFailed."""
+        before = self._halves.get(replica)
+        self._halves[replica] = half
+        try:
+            self._agree_anew(replica)
+        except AuthenticationFailed:
+            del self._halves[replica]
+            if before is not None:
+                self._halves[replica] = before
+            raise
+
+    def _agree_anew(self, replica: int) -> None:
+        own, other = self.key_pair.public_key, self.replica_keys[replica]
+        if other == own:
+            return
+        mine = self._own_half or self.key_pair
+        half = self._halves.get(replica)
+        secret = mine.agree(other) if half is None else mine.agree_half(half)
+        self.to_replicas[replica] = session_key(secret, self.domain, own, other)
+        self.from_replicas[replica] = session_key(secret, self.domain, other, own)
 
     def client_verifier(self, public_key: bytes) -> PublicKey:
         """What checks a client's signatures."""
@@ -188,6 +222,16 @@ class ReplicaAuthenticator:
         if not self._checks[type(message)](message, envelope):
             raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
         return Opened(message, envelope, frame)
+
+    def refresh(self, secret: bytes) -> bytes:
+        """Make new session keys (see `core.ports.Authenticator`)."""
+        half = Half(secret)
+        self._keys.refresh(half)
+        return half.public
+
+    def learn(self, replica: int, half: bytes) -> None:
+        """Take another replica's new half (see `core.ports.Authenticator`)."""
+        self._keys.learn(replica, half)
 
     def is_signed(self, message: Message) -> bool:
         """Whether messages of this kind carry a signature, which says the same to every receiver; a MAC does not."""

@@ -9,6 +9,7 @@ import nacl.exceptions
 import nacl.signing
 from nacl.bindings import (
     crypto_scalarmult,
+    crypto_scalarmult_base,
     crypto_sign_ed25519_pk_to_curve25519,
     crypto_sign_ed25519_sk_to_curve25519,
 )
@@ -42,14 +43,53 @@ class KeyPair:
 
     def agree(self, public_key: bytes) -> bytes:
         """The 32-byte secret shared with the holder of *public_key* (X25519)."""
-        try:
-            return crypto_scalarmult(self._exchange_key, crypto_sign_ed25519_pk_to_curve25519(public_key))
-        except (nacl.exceptions.CryptoError, RuntimeError) as error:
-            raise AuthenticationFailed(f"{public_key.hex()[:8]}… is not a usable public key: {error}") from None
+        return _agree(self._exchange_key, exchange_form(public_key))
+
+    def agree_half(self, half: bytes) -> bytes:
+        """The 32-byte secret shared with whoever drew the public half *half*."""
+        return _agree(self._exchange_key, half)
 
     def verifier(self, public_key: bytes) -> PublicKey:
         """What checks the signatures of another member."""
         return PublicKey(public_key)
+
+
+class Half:
+    """An X25519 secret for one period: what session keys follow from until the next one is drawn."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self.public: Final = crypto_scalarmult_base(secret)
+
+    def __repr__(self) -> str:
+        return f"Half({self.public.hex()[:8]}…)"
+
+    def agree(self, public_key: bytes) -> bytes:
+        """The 32-byte secret shared with the holder of *public_key*."""
+        return _agree(self._secret, exchange_form(public_key))
+
+    def agree_half(self, half: bytes) -> bytes:
+        """The 32-byte secret shared with whoever drew the public half *half*."""
+        return _agree(self._secret, half)
+
+
+def exchange_form(public_key: bytes) -> bytes:
+    """The X25519 form of an Ed25519 public key."""
+    try:
+        return crypto_sign_ed25519_pk_to_curve25519(public_key)
+    except (nacl.exceptions.CryptoError, RuntimeError) as error:
+        raise _unusable(public_key, error) from None
+
+
+def _agree(secret: bytes, public: bytes) -> bytes:
+    try:
+        return crypto_scalarmult(secret, public)
+    except (nacl.exceptions.CryptoError, RuntimeError) as error:
+        raise _unusable(public, error) from None
+
+
+def _unusable(public: bytes, error: Exception) -> AuthenticationFailed:
+    return AuthenticationFailed(f"{public.hex()[:8]}… is not a usable public key: {error}")
 
 
 class PublicKey:

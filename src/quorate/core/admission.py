@@ -22,6 +22,7 @@ from quorate.messages.protocol import (
     Decided,
     FetchBatches,
     FromReplica,
+    NewKey,
     NewView,
     Prepare,
     PreparedClaim,
@@ -324,6 +325,17 @@ def accept_batches(core: Core, message: Batches, envelope: Envelope) -> Reason:
     """FETCH-2: bodies are looked at only while some are missing."""
     if not core.missing:
         return UNWANTED
+    return None
+
+
+def accept_new_key(core: Core, message: NewKey) -> Reason:
+    """KEY-1: a NEW-KEY is taken if its counter is above that of its sender's last one. One in the own name is not: it
+    only says that an earlier life got that far."""
+    if message.replica == core.replica_id:
+        return OWN
+    known = core.keys.known.get(message.replica)
+    if known is not None and message.counter <= known[0].counter:
+        return KNOWN if message.counter == known[0].counter else OLDER
     return None
 
 

@@ -14,13 +14,13 @@ from quorate.core.access import AccessTable
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
 from quorate.core.log import MessageLog, OpenBatch
 from quorate.core.new_view import Choice
-from quorate.core.ports import Authenticator, Service
+from quorate.core.ports import Authenticator, Entropy, Service
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
-from quorate.messages.protocol import Checkpoint, Message, NewView, Reply, ViewChange
+from quorate.messages.protocol import Checkpoint, Message, NewKey, NewView, Reply, ViewChange
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
@@ -91,6 +91,20 @@ class Views:
         """Views left since the start, for people."""
 
 
+class SessionKeys:
+    """The session keys' periods: the own and the others', as NEW-KEYs told of them. See `core/session_keys.py`."""
+
+    def __init__(self) -> None:
+        self.counter = 0
+        """That of the own last NEW-KEY, in an earlier life too; 0: there was none."""
+        self.said: tuple[NewKey, bytes] | None = None
+        """The NEW-KEY of the present keys; None: they follow from the long-term key."""
+        self.known: dict[int, tuple[NewKey, bytes]] = {}
+        """The last NEW-KEY of each other replica."""
+        self.due: int | None = None
+        """When to refresh them; None: not set yet, or never."""
+
+
 class Timers:
     """Deadlines as data, in microseconds of the monotonic clock. See `core/timers.py` for the rules."""
 
@@ -130,6 +144,7 @@ class Core:
         service: Service,
         authenticator: Authenticator,
         tracing: bool,
+        entropy: Entropy | None = None,
     ) -> None:
         self.replica_id: Final = replica_id
         self.replica_count: Final = configuration.replica_count
@@ -139,6 +154,8 @@ class Core:
         self.service: Final = service
         self.auth: Final = authenticator
         self.tracing: Final = tracing
+        self.entropy: Final = entropy
+        """None: this replica makes no keys."""
         access = AccessTable(configuration.grants(), configuration.member_keys())
         self.tables = ReplicatedTables(access, self.settings.sessions_per_client)
         self.log = MessageLog(self.settings.window, self.quorums)
@@ -152,6 +169,7 @@ class Core:
         self.timers = Timers(
             self.settings.view_change_timeout_ms * MILLISECOND, self.settings.view_change_timeout_max_ms * MILLISECOND
         )
+        self.keys = SessionKeys()
         self.status = Status.NORMAL
         self.last_executed = 0
         self.next_sequence_number = 1

@@ -102,3 +102,18 @@ class Authenticator(Protocol):
     def is_signed_request(self, frame: bytes) -> bool:
         """Whether the request in an authentic frame is signed, so that everyone finds it authentic; MACs may hold
         here alone."""
+
+    def refresh(self, secret: bytes) -> bytes:
+        """Let the session keys shared with all replicas follow from *secret*, 32 fresh random bytes, and forget the old
+        ones; returns the public half, for NEW-KEY."""
+
+    def learn(self, replica: int, half: bytes) -> None:
+        """Let the session keys shared with another replica follow from its public half. Raises AuthenticationFailed,
+        and leaves the keys as they were, when nothing follows from it."""
+
+
+class Entropy(Protocol):
+    """Where randomness enters the rules."""
+
+    def __call__(self, size: int, /) -> bytes:
+        """So many fresh random bytes, which nobody else knows."""

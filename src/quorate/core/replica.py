@@ -14,13 +14,14 @@ from quorate.core import (
     normal_case,
     restart,
     retransmission,
+    session_keys,
     state_transfer,
     timers,
     view_change,
 )
 from quorate.core.context import Core, Status
 from quorate.core.effects import Effect
-from quorate.core.ports import Authenticator, Opened, Service
+from quorate.core.ports import Authenticator, Entropy, Opened, Service
 from quorate.core.report import ReplicaReport
 from quorate.messages import protocol
 from quorate.messages.records import Record
@@ -37,6 +38,7 @@ _ALWAYS: Final[dict[type, Handler]] = {
     protocol.Batches: retransmission.on_batches,
     protocol.FetchState: state_transfer.on_fetch_state,
     protocol.StatePieces: state_transfer.on_state_pieces,
+    protocol.NewKey: session_keys.on_new_key,
     protocol.Request: normal_case.on_request,
     protocol.Prepare: normal_case.on_vote,
     protocol.Commit: normal_case.on_vote,
@@ -63,8 +65,9 @@ class Replica:
         records: Iterable[Record] = (),
         lost_votes: bool = False,
         tracing: bool = True,
+        entropy: Entropy | None = None,
     ) -> None:
-        self.core: Final = Core(replica_id, configuration, service, authenticator, tracing)
+        self.core: Final = Core(replica_id, configuration, service, authenticator, tracing, entropy)
         restart.restore(self.core, records)
         if lost_votes:
             self.core.status = Status.LOST_VOTES
@@ -87,6 +90,7 @@ class Replica:
         core = self.core
         core.now, core.wall = now, wall
         if core.status is not Status.LOST_VOTES:
+            session_keys.settle(core)
             reconsider_parked(core)
             self._conclude()
             timers.restate(core)

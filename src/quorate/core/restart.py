@@ -21,6 +21,7 @@ from quorate.messages.records import (
     BatchRecord,
     CheckpointRecord,
     DecidedRecord,
+    KeyRecord,
     PreparedRecord,
     PrePreparedRecord,
     Record,
@@ -37,6 +38,16 @@ def restore(core: Core, records: Iterable[Record]) -> None:
     restore_checkpoints(core, kept)
     restore_view(core, kept)
     restore_log(core, kept)
+    restore_keys(core, kept)
+
+
+def restore_keys(core: Core, kept: dict[type, list[Record]]) -> None:
+    """The keys of the earlier life are gone, and the others go by them: the next NEW-KEY has to be said at once, with a
+    higher counter."""
+    record = next(iter(kept.get(KeyRecord, ())), None)
+    if isinstance(record, KeyRecord):
+        core.keys.counter = record.counter
+        core.keys.due = 0
 
 
 def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission, answers, state_transfer, timers
+from quorate.core import admission, answers, session_keys, state_transfer, timers
 from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot, open_batch
@@ -59,6 +59,7 @@ def settle(core: Core) -> None:
     core.timers.status_due = core.now + core.status_interval * (1 if lacks_something(core) else IDLE_FACTOR)
     if is_stuck or core.now >= core.timers.status_forced:
         core.timers.status_forced = core.now + core.status_interval * IDLE_FACTOR
+        session_keys.repeat(core)
         core.broadcast(own_status(core))
         fetch(core, list(core.missing))
 
@@ -179,12 +180,21 @@ def help_with_votes(core: Core, message: Status) -> None:
         if helped > SLOTS_MAX:
             return
         if slot.frame and not flags & SlotFlag.PRE_PREPARED and core.primary != message.replica:
-            proposal = decode(decode_envelope(slot.frame).payload)
-            core.forward(message.replica, proposal, slot.frame)
+            repeat_proposal(core, message.replica, slot)
         if core.replica_id in slot.prepares and not flags & SlotFlag.PREPARED:
             core.send(message.replica, Prepare(core.view, sequence_number, slot.digest, core.replica_id))
         if slot.phase >= Phase.PREPARED:
             core.send(message.replica, Commit(core.view, sequence_number, slot.digest, core.replica_id))
+
+
+def repeat_proposal(core: Core, receiver: int, slot: Slot) -> None:
+    """The PRE-PREPARE: the own one is authenticated anew, its keys may be others now."""
+    envelope = decode_envelope(slot.frame)
+    proposal = decode(envelope.payload)
+    if core.is_primary:
+        core.send(receiver, proposal, envelope.attachments)
+    else:
+        core.forward(receiver, proposal, slot.frame)
 
 
 def on_decided(core: Core, opened: Opened) -> None:

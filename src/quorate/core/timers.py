@@ -105,6 +105,8 @@ def deadlines(core: Core) -> list[int]:
     """All moments at which something falls due, in microseconds of the monotonic clock."""
     timers = core.timers
     due = [timers.status_due]
+    if core.keys.due is not None:
+        due.append(core.keys.due)
     if core.checkpoints.hashing is not None:
         due.append(core.now)
     if core.transfer is not None:

@@ -27,6 +27,8 @@ ReplicaId = Annotated[int, Meta(ge=0, lt=REPLICAS_MAX)]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 ClientId = Annotated[bytes, Meta(min_length=32, max_length=32)]
 """A client is named by its Ed25519 public key."""
+Half = Annotated[bytes, Meta(min_length=32, max_length=32)]
+"""The public half of an X25519 agreement."""
 
 
 class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
@@ -227,6 +229,15 @@ class StatePieces(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     replica: ReplicaId
 
 
+class NewKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=17):
+    """NEW-KEY: from here on its sender's session keys are those that follow from this X25519 half (facts 3.8). The
+    counter grows from each to the next. Signed."""
+
+    counter: Natural
+    half: Half
+    replica: ReplicaId
+
+
 FromReplica = (
     PrePrepare
     | Prepare
@@ -242,6 +253,7 @@ FromReplica = (
     | Inspection
     | FetchState
     | StatePieces
+    | NewKey
 )
 FromClient = Request | Inspect
 Message = FromReplica | FromClient

@@ -98,6 +98,16 @@ class StableRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         return ("stable",)
 
 
+class KeyRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=9):
+    """The counter of the last NEW-KEY that was said. The keys themselves are not kept: the next life makes new ones."""
+
+    counter: Natural
+
+    def key(self) -> tuple[object, ...]:
+        """Only one."""
+        return ("key",)
+
+
 class Forget(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
     """Drop what concerns sequence numbers up to this one, and checkpoints below it."""
 
@@ -116,5 +126,6 @@ Record = (
     | ViewRecord
     | CheckpointRecord
     | StableRecord
+    | KeyRecord
     | Forget
 )

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import resource
+import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -77,6 +78,7 @@ class Assembly:
             found.records,
             found.votes_lost is not None,
             tracing=fittings.tracing,
+            entropy=secrets.token_bytes,
         )
         roster = Roster()
         refusals = Refusals(self.telemetry.refused)

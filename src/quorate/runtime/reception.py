@@ -12,6 +12,7 @@ from quorate.messages.protocol import (
     Inspect,
     Inspection,
     Message,
+    NewKey,
     NewView,
     PrePrepare,
     Reply,
@@ -20,7 +21,7 @@ from quorate.messages.protocol import (
 )
 from quorate.runtime.ports import Link, Peer
 
-FORWARDABLE: Final = (PrePrepare, ViewChange, Checkpoint, NewView)
+FORWARDABLE: Final = (PrePrepare, ViewChange, Checkpoint, NewView, NewKey)
 """What a replica may send in another's name, whose authentication it carries: retransmission by any peer needs it."""
 REFUSALS_MAX: Final = 256
 """Pairs of peer and reason that are told apart; any further ones are counted together."""

@@ -29,6 +29,14 @@ class Remembering:
         """Whether a request is signed."""
         return self._inner.is_signed_request(frame)
 
+    def refresh(self, secret: bytes) -> bytes:
+        """Make new session keys."""
+        return self._inner.refresh(secret)
+
+    def learn(self, replica: int, half: bytes) -> None:
+        """Take another replica's new half."""
+        self._inner.learn(replica, half)
+
     def open(self, frame: bytes) -> Opened:
         """Check a frame."""
         known = self._known.get(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from quorate.messages.records import CheckpointRecord, Forget, Record, StableRecord, ViewRecord
+from quorate.messages.records import CheckpointRecord, Forget, KeyRecord, Record, StableRecord, ViewRecord
 
 
 class MemoryJournal:
@@ -33,8 +33,8 @@ class MemoryJournal:
 
 
 def _is_forgotten(record: Record, sequence_number: int) -> bool:
-    """The view and the stable checkpoint are of no one sequence number; the stable checkpoint itself is kept."""
-    if isinstance(record, ViewRecord | StableRecord):
+    """View, stable checkpoint and keys are of no one sequence number; the stable checkpoint itself is kept."""
+    if isinstance(record, ViewRecord | StableRecord | KeyRecord):
         return False
     if isinstance(record, CheckpointRecord):
         return record.sequence_number < sequence_number

@@ -53,6 +53,14 @@ class SymbolicAuthenticator:
         """Everyone finds authentic what one does."""
         return True
 
+    def refresh(self, secret: bytes) -> bytes:
+        """Names are no secrets: there is nothing to refresh."""
+        raise NotImplementedError
+
+    def learn(self, replica: int, half: bytes) -> None:
+        """Names are no secrets: there is nothing to learn."""
+        raise NotImplementedError
+
 
 def author_of(message: Message) -> int | bytes:
     """Who is to have sealed a message."""
