@@ -63,6 +63,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     key_refresh_ms: Annotated[int, Meta(ge=0, le=2**31)] = 0
     """How often a replica draws new session keys; 0: never. docs/RECOVERY.md says what that is good for."""
+    recovery_pause_ms: Annotated[int, Meta(ge=0, le=2**31)] = 10_000
+    """A replica's recoveries are executed at least so far apart; a request that comes sooner is passed over."""
 
     @property
     def window(self) -> int:
@@ -90,6 +92,7 @@ SETTING_COMMENTS: Final = {
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
     "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
     "key_refresh_ms": "how often a replica draws new session keys for its MACs; 0: never; docs/RECOVERY.md",
+    "recovery_pause_ms": "how far apart two recoveries of one replica are at least",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

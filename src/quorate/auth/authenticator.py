@@ -57,6 +57,7 @@ class Scheme(Enum):
     """How a type of message is authenticated."""
 
     SIGNATURE = auto()
+    """Also the scheme of a request that a replica makes, whatever that of clients' requests is."""
     VECTOR = auto()
     """An authenticator: one MAC for each replica (OSDI'99 5.2)."""
     SINGLE = auto()
@@ -198,10 +199,11 @@ class ReplicaAuthenticator:
         """The frame of an own message (see `core.ports.Authenticator`)."""
         payload = encode(message)
         scheme = self._policy[type(message)]
-        if scheme is Scheme.VECTOR:
+        if scheme is Scheme.SIGNATURE or isinstance(message, Request):
+            mark = _SIGNED if scheme is Scheme.VECTOR else b""
+            authentication = self._keys.key_pair.sign(self._keys.domain + payload) + mark
+        elif scheme is Scheme.VECTOR:
             authentication = _vector(self._keys.to_replicas, payload)
-        elif scheme is Scheme.SIGNATURE:
-            authentication = self._keys.key_pair.sign(self._keys.domain + payload)
         elif isinstance(message, Reply):
             authentication = _mac(self._keys.client_keys(message.client)[1], payload)
         elif receiver is not None:
@@ -253,6 +255,8 @@ class ReplicaAuthenticator:
         if len(authentication) == SIGNED_BYTES:
             is_marked = authentication.endswith(_SIGNED)
             return is_marked and self._verifies(message, envelope.payload, authentication[:SIGNATURE_BYTES])
+        if message.client in self._keys.replica_keys:
+            return False  # a replica's own requests are signed, always
         return _matches(self._keys.client_keys(message.client)[0], envelope, self._own_place(envelope))
 
     def _has_clients_single_mac(self, message: Any, envelope: Envelope) -> bool:

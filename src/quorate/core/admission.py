@@ -13,6 +13,7 @@ from quorate.core.context import Core, Status
 from quorate.core.log import OpenBatch
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
+from quorate.core.recoveries import recovery_point
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.codec import Envelope, encode
 from quorate.messages.protocol import (
@@ -22,7 +23,6 @@ from quorate.messages.protocol import (
     Decided,
     FetchBatches,
     FromReplica,
-    NewKey,
     NewView,
     Prepare,
     PreparedClaim,
@@ -38,7 +38,8 @@ Reason = str | None
 
 EARLY: Final = "for a view that is not entered yet"
 BEYOND: Final = "above the high watermark"
-LAGS: Final = frozenset({EARLY, BEYOND})
+AHEAD: Final = "of a recovery epoch that is not executed here"
+LAGS: Final = frozenset({EARLY, BEYOND, AHEAD})
 """After these refusals a replica says what it has (STATUS): it may be the one that lags."""
 LEFT: Final = "for a view that was entered or left"
 DONE: Final = "at or below the low watermark"
@@ -52,7 +53,6 @@ NO_ADMINISTRATOR: Final = "of a client that is no administrator"
 TOO_MUCH: Final = "asks for more than its allowance"
 ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH, UNSIGNED}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
-
 
 CARRIERS: Final = frozenset({PrePrepare, NewView, Batches, StatePieces})
 """Messages beside which something travels."""
@@ -119,10 +119,12 @@ def may_wait(core: Core, message: Request, frame: bytes) -> Reason:
     - it is signed, where its client is not believed without: its MACs may hold here alone (REQ-3);
     - by the access table as it is executed here its client is known and not revoked, and is an administrator where it
       changes the table (ACCESS-3). Execution judges again, for good; but as grants never change, a client that is no
-      administrator never was one, and is told so at once.
+      administrator never was one, and is told so at once. A replica may ask to recover, and for nothing else (REC-1).
     """
     if message.client in core.doubted and not core.auth.is_signed_request(frame):
         return UNSIGNED
+    if core.tables.recoveries.replica_of(message.client) is not None:
+        return None if core.tables.recoveries.is_new(message) else "of a replica, and no new request to recover"
     if not core.tables.may_use(message.client):
         return "of an unknown client"
     if message.session == 0 and message.operations and not core.tables.may_administer(message.client):
@@ -202,16 +204,25 @@ def accept_vote(core: Core, message: Prepare | Commit) -> Reason:
     return None
 
 
+def accept_epoch(core: Core, replica: int, epoch: int, reached: int | None = None) -> Reason:
+    """EPOCH-1: what a replica signs about its votes counts if its recovery epoch is the one in the tables here; if it
+    lies above all that was executed here, this replica lags. It says nothing before *reached* is its recovery point."""
+    if epoch and reached is not None and reached < recovery_point(epoch, core.settings):
+        return "of a recovery epoch whose recovery point is not reached"
+    if epoch == core.tables.recoveries.epoch_of(replica):
+        return None
+    return AHEAD if epoch > core.last_executed else "of another recovery epoch"
+
+
 def accept_checkpoint(core: Core, message: Checkpoint) -> Reason:
     """CP-2: a CHECKPOINT is recorded if its sequence number is a multiple of K above the low watermark, and its epoch
-    is its sender's."""
-    if message.epoch != 0:
-        return "of another recovery epoch"
+    is its sender's, or may be for all that a laggard knows: it needs the CHECKPOINT to catch up."""
+    reason = accept_epoch(core, message.replica, message.epoch, message.sequence_number)
+    if reason not in (None, AHEAD):
+        return reason
     if message.sequence_number % core.settings.checkpoint_interval:
         return "not at a multiple of the checkpoint interval"
-    if message.sequence_number <= core.log.low_watermark:
-        return DONE
-    return None
+    return DONE if message.sequence_number <= core.log.low_watermark else None
 
 
 def accept_view_change(core: Core, message: ViewChange) -> Reason:
@@ -234,7 +245,8 @@ def possible_view_change(core: Core, message: ViewChange) -> Reason:
     - C has its sender's low watermark h, lies in [h, h + L] at multiples of K, each once;
     - P and Q lie in (h, h + L] and in views below v; P has each number once, Q each (number, digest) once, and no more
       digests a number than a correct replica keeps;
-    - with everything signed, each element of P carries its prepared certificate (B7), with MACs none does.
+    - with everything signed, each element of P carries its prepared certificate (B7), with MACs none does;
+    - its recovery epoch is its sender's, whose low watermark has passed the recovery point of that epoch.
     """
     low, window = message.low_watermark, core.log.window
     numbers = [claim.sequence_number for claim in message.checkpoints]
@@ -242,8 +254,9 @@ def possible_view_change(core: Core, message: ViewChange) -> Reason:
         return "C lacks its low watermark, or names a checkpoint twice"
     if any(number % core.settings.checkpoint_interval or not low <= number <= low + window for number in numbers):
         return "a checkpoint of C is outside its window"
-    if message.epoch != 0:
-        return "of another recovery epoch"
+    reason = accept_epoch(core, message.replica, message.epoch, low)
+    if reason is not None:
+        return reason
     claims: list[PreparedClaim | PrePreparedClaim] = [*message.prepared, *message.pre_prepared]
     if any(not low < claim.sequence_number <= low + window or claim.view >= message.view for claim in claims):
         return "a claim of P or Q is outside its window or its views"
@@ -300,8 +313,9 @@ def accept_new_view(core: Core, message: NewView) -> Reason:
         return "not from the primary of its view"
     if message.view < core.view or (message.view == core.view and core.status is Status.NORMAL):
         return LEFT
-    if message.epoch != 0:
-        return "of another recovery epoch"
+    reason = accept_epoch(core, message.replica, message.epoch)
+    if reason is not None:
+        return reason
     if not core.quorums.quorum <= len(message.view_changes) <= core.replica_count:
         return "without a quorum of VIEW-CHANGEs"
     return None
@@ -323,20 +337,7 @@ def accept_fetch(core: Core, message: FetchBatches) -> Reason:
 
 def accept_batches(core: Core, message: Batches, envelope: Envelope) -> Reason:
     """FETCH-2: bodies are looked at only while some are missing."""
-    if not core.missing:
-        return UNWANTED
-    return None
-
-
-def accept_new_key(core: Core, message: NewKey) -> Reason:
-    """KEY-1: a NEW-KEY is taken if its counter is above that of its sender's last one. One in the own name is not: it
-    only says that an earlier life got that far."""
-    if message.replica == core.replica_id:
-        return OWN
-    known = core.keys.known.get(message.replica)
-    if known is not None and message.counter <= known[0].counter:
-        return KNOWN if message.counter == known[0].counter else OLDER
-    return None
+    return None if core.missing else UNWANTED
 
 
 def _not_in_view(core: Core, view: int) -> str:

@@ -74,7 +74,7 @@ def vouch(core: Core, service_digest: bytes) -> None:
     checkpoint = keep(core, sequence_number, frozen, service_digest)
     tables = encode_snapshot(checkpoint.tables)
     core.persist(CheckpointRecord(sequence_number, checkpoint.digest, checkpoint.service_digest, tables))
-    message = Checkpoint(sequence_number, checkpoint.digest, core.replica_id, 0)
+    message = Checkpoint(sequence_number, checkpoint.digest, core.replica_id, core.epoch)
     frame = core.broadcast(message)
     core.trace("checkpoint", sequence_number=sequence_number, digest=checkpoint.digest)
     record(core, message, frame)

@@ -16,6 +16,7 @@ from quorate.core.log import MessageLog, OpenBatch
 from quorate.core.new_view import Choice
 from quorate.core.ports import Authenticator, Entropy, Service
 from quorate.core.quorum import primary_of, quorums_of
+from quorate.core.recoveries import Recoveries
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
@@ -157,7 +158,9 @@ class Core:
         self.entropy: Final = entropy
         """None: this replica makes no keys."""
         access = AccessTable(configuration.grants(), configuration.member_keys())
-        self.tables = ReplicatedTables(access, self.settings.sessions_per_client)
+        keys = [bytes.fromhex(member.public_key) for member in configuration.replicas]
+        recoveries = Recoveries(keys, self.settings.recovery_pause_ms * MILLISECOND)
+        self.tables = ReplicatedTables(access, self.settings.sessions_per_client, recoveries)
         self.log = MessageLog(self.settings.window, self.quorums)
         self.waiting = WaitingRequests(
             self.settings.waiting_requests_max,
@@ -204,6 +207,11 @@ class Core:
     def view(self) -> int:
         """The view that this replica is in, or moves to."""
         return self.views.view
+
+    @property
+    def epoch(self) -> int:
+        """The own recovery epoch, which goes along with what is signed about votes."""
+        return self.tables.recoveries.epoch_of(self.replica_id)
 
     @property
     def primary(self) -> int:

@@ -5,7 +5,7 @@ Permission, sessions and duplicates are judged here, by the replicated state, so
 
 from __future__ import annotations
 
-from quorate.core import checkpoints, timers
+from quorate.core import checkpoints, epochs, timers
 from quorate.core.context import Core
 from quorate.core.effects import CloseLinks
 from quorate.core.log import OpenBatch
@@ -58,6 +58,8 @@ def execute_batch(core: Core, sequence_number: int, batch: OpenBatch) -> None:
 
 def execute_request(core: Core, request: Request, sequence_number: int, index: int) -> Verdict:
     """Judge one request; run it if it is new; answer its client."""
+    if core.tables.recoveries.replica_of(request.client) is not None:
+        return recover(core, request, sequence_number)
     revoked: list[bytes] = []
     if request.session == 0 and request.operations:
         verdict, revoked = core.tables.change_access(request, sequence_number, core.settings.reply_bytes_max)
@@ -75,6 +77,15 @@ def execute_request(core: Core, request: Request, sequence_number: int, index: i
     for client in revoked:  # behind the reply: an administrator may have revoked itself
         shut_out(core, client)
     return verdict
+
+
+def recover(core: Core, request: Request, sequence_number: int) -> Verdict:
+    """A replica asks to recover, or for what no replica may ask. It is not answered: it executes this itself."""
+    row = core.tables.recoveries.execute(request, sequence_number, core.tables.time)
+    if row is None:
+        return Verdict(False, Outcome.DENIED, ())
+    epochs.rise(core, row)
+    return Verdict(True, Outcome.EXECUTED, ())
 
 
 def run(core: Core, request: Request, sequence_number: int) -> tuple[int, Results]:

@@ -188,6 +188,8 @@ def wait_for_execution(core: Core, batch: OpenBatch) -> None:
 
 def is_executed(core: Core, request: Request) -> bool:
     """Whether execution has passed the request's timestamp."""
+    if core.tables.recoveries.replica_of(request.client) is not None:
+        return not core.tables.recoveries.is_new(request)
     if request.session == 0:
         last = core.tables.last_opening(request.client)
         return last is not None and request.timestamp <= last.timestamp

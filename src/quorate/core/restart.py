@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quorate.core import checkpoints, view_change
+from quorate.core import checkpoints, session_keys, view_change
 from quorate.core.context import Core, HeldCheckpoint, Status
 from quorate.core.log import Phase, Slot, Vote, open_batch
 from quorate.core.new_view import Choice
@@ -43,7 +43,10 @@ def restore(core: Core, records: Iterable[Record]) -> None:
 
 def restore_keys(core: Core, kept: dict[type, list[Record]]) -> None:
     """The keys of the earlier life are gone, and the others go by them: the next NEW-KEY has to be said at once, with a
-    higher counter."""
+    higher counter. Of the others' keys only those in their recovery requests are known."""
+    for row in core.tables.recoveries.rows.values():
+        if row.replica != core.replica_id:
+            session_keys.take(core, row.replica, row.counter, row.half)
     record = next(iter(kept.get(KeyRecord, ())), None)
     if isinstance(record, KeyRecord):
         core.keys.counter = record.counter

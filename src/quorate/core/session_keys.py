@@ -69,16 +69,28 @@ def forget_votes(slot: Slot, sender: int) -> None:
     slot.claims.pop(sender, None)
 
 
+def accept(core: Core, message: NewKey) -> str | None:
+    """KEY-1: a NEW-KEY is taken if its counter is above that of its sender's last one. One in the own name is not: it
+    only says that an earlier life got that far."""
+    if message.replica == core.replica_id:
+        return admission.OWN
+    known = core.keys.known.get(message.replica)
+    if known is not None and message.counter <= known[0].counter:
+        return admission.KNOWN if message.counter == known[0].counter else admission.OLDER
+    return None
+
+
 def on_new_key(core: Core, opened: Opened) -> None:
     """Take another replica's new keys, and answer with the own ones, which it may not know (KEY-4)."""
     message = opened.message
     assert isinstance(message, NewKey)
-    reason = admission.accept_new_key(core, message)
+    reason = accept(core, message)
     if reason is None:
         reason = learn(core, message, opened.frame)
     elif reason is admission.OLDER:
-        newer = core.keys.known[message.replica]
-        core.forward(message.replica, *newer)
+        newer, frame = core.keys.known[message.replica]
+        if frame:
+            core.forward(message.replica, newer, frame)
     elif reason is admission.OWN and message.counter > core.keys.counter and core.entropy is not None:
         # An earlier life, of which nothing was kept, got further: the others listen to nothing below.
         core.keys.counter = message.counter
@@ -90,7 +102,8 @@ def on_new_key(core: Core, opened: Opened) -> None:
 
 
 def learn(core: Core, message: NewKey, frame: bytes) -> str | None:
-    """Go by the sender's new keys; what it said under the old ones, and is part of nothing yet, does not count."""
+    """Go by the sender's new keys; what it said under the old ones, and is part of nothing yet, does not count. Without
+    a *frame* the half was in a recovery request."""
     try:
         core.auth.learn(message.replica, message.half)
     except AuthenticationFailed:
@@ -100,6 +113,13 @@ def learn(core: Core, message: NewKey, frame: bytes) -> str | None:
         for slot in core.log.slots.values():
             forget_votes(slot, message.replica)
     return None
+
+
+def take(core: Core, replica: int, counter: int, half: bytes) -> None:
+    """Go by the half in a recovery request that was executed, unless a newer one of that replica is known."""
+    known = core.keys.known.get(replica)
+    if known is None or known[0].counter < counter:
+        learn(core, NewKey(counter, half, replica), b"")
 
 
 def repeat(core: Core) -> None:

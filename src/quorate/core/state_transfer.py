@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from quorate.core import admission, answers, checkpoints
+from quorate.core import admission, answers, checkpoints, epochs
 from quorate.core.context import Core, HeldCheckpoint
 from quorate.core.execution import shut_out
 from quorate.core.normal_case import is_executed
@@ -291,7 +291,7 @@ def finish(core: Core, transfer: Transfer) -> None:
         core.diverged_at = sequence_number
         begin(core)
         return
-    before = core.tables.access.revoked()
+    before, recovered = core.tables.access.revoked(), core.tables.recoveries.rows
     core.tables.restore(transfer.tables)
     for client in sorted(core.tables.access.revoked() - before):
         shut_out(core, client)
@@ -300,6 +300,7 @@ def finish(core: Core, transfer: Transfer) -> None:
     core.diverged_at = None
     core.checkpoints.held = {sequence_number: HeldCheckpoint(transfer.digest, transfer.service_digest, transfer.tables)}
     adopt_checkpoint(core, sequence_number, transfer)
+    epochs.rise_to_fetched(core, recovered)
     for waiting in core.waiting.oldest_first():
         if is_executed(core, waiting.request):
             core.waiting.executed(waiting.request)
@@ -312,7 +313,7 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
     assert transfer.tables is not None
     tables = encode_snapshot(transfer.tables)
     core.persist(CheckpointRecord(sequence_number, transfer.digest, transfer.service_digest, tables))
-    message = Checkpoint(sequence_number, transfer.digest, core.replica_id, 0)
+    message = Checkpoint(sequence_number, transfer.digest, core.replica_id, core.epoch)
     core.checkpoints.vouchers.add(message, core.broadcast(message))
     if sequence_number > core.log.low_watermark:
         vouching = core.checkpoints.vouchers.frames(Target(sequence_number, transfer.digest))

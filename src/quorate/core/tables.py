@@ -1,8 +1,8 @@
 """The replicated tables of the core: what, besides the service's state, every correct replica holds alike.
 
-The client table (exactly-once, OSDI'99 4.1), the access table, the agreed time and the seed. They are part of every
-checkpoint's digest (ACCESS-5). Views, replica ids and MACs are not in them: those differ between correct replicas
-(facts 1.3).
+The client table (exactly-once, OSDI'99 4.1), the access table, the recoveries, the agreed time and the seed. They are
+part of every checkpoint's digest (ACCESS-5, EPOCH-4). Views, replica ids and MACs are not in them: those differ between
+correct replicas (facts 1.3).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from quorate.core.access import AccessTable, access_digest
+from quorate.core.recoveries import Recoveries
 from quorate.errors import MalformedMessage
 from quorate.messages.access import Refused, encode_access
 from quorate.messages.protocol import REQUESTS_MAX, ClientId, Digest, Natural, Outcome, Request
@@ -42,9 +43,12 @@ def row_digest(client: bytes, encoded: bytes) -> bytes:
     return sha256(client + encoded).digest()
 
 
-def tables_digest(time: int, seed: bytes, row_digests: dict[bytes, bytes], access: bytes) -> bytes:
-    """The digest of the agreed time, the seed, the access table and the rows, in the order of the clients' keys."""
+def tables_digest(time: int, seed: bytes, row_digests: dict[bytes, bytes], access: bytes, recoveries: bytes) -> bytes:
+    """The digest of the agreed time, the seed, the access table, the recoveries if there were any, and the rows in the
+    order of the clients' keys."""
     hashed = sha256(b"quorate tables" + time.to_bytes(8, "big") + seed + access_digest(access))
+    if recoveries:
+        hashed = sha256(b"quorate recoveries" + hashed.digest() + sha256(recoveries).digest())
     for client in sorted(row_digests):
         hashed.update(row_digests[client])
     return hashed.digest()
@@ -57,11 +61,12 @@ class TablesSnapshot(Struct, frozen=True, array_like=True):
     seed: Digest
     rows: dict[ClientId, bytes]
     access: bytes
+    recoveries: bytes = b""
 
     def digest(self) -> bytes:
         """What a CHECKPOINT's digest covers of the tables."""
         digests = {client: row_digest(client, encoded) for client, encoded in self.rows.items()}
-        return tables_digest(self.time, self.seed, digests, self.access)
+        return tables_digest(self.time, self.seed, digests, self.access, self.recoveries)
 
 
 class Verdict(NamedTuple):
@@ -75,8 +80,9 @@ class Verdict(NamedTuple):
 class ReplicatedTables:
     """The client table, the access table, the last agreed time in microseconds, and the seed."""
 
-    def __init__(self, access: AccessTable, sessions_max: int) -> None:
+    def __init__(self, access: AccessTable, sessions_max: int, recoveries: Recoveries | None = None) -> None:
         self.access: Final = access
+        self.recoveries: Final = recoveries or Recoveries()
         self._sessions_max = sessions_max
         self.time = 0
         self.seed = GENESIS_SEED
@@ -206,11 +212,13 @@ class ReplicatedTables:
             self._encoded[client] = encoded
             self._digests[client] = row_digest(client, encoded)
         self._changed.clear()
-        return TablesSnapshot(self.time, self.seed, dict(self._encoded), self.access.encode())
+        recoveries = self.recoveries.encode()
+        return TablesSnapshot(self.time, self.seed, dict(self._encoded), self.access.encode(), recoveries)
 
     def digest(self) -> bytes:
         """The digest of the tables at the last snapshot."""
-        return tables_digest(self.time, self.seed, self._digests, self.access.encode())
+        recoveries = self.recoveries.encode()
+        return tables_digest(self.time, self.seed, self._digests, self.access.encode(), recoveries)
 
     def restore(self, snapshot: TablesSnapshot) -> None:
         """Become what *snapshot* says. Raises MalformedMessage when its rows are not rows."""
@@ -224,6 +232,7 @@ class ReplicatedTables:
         except msgspec.DecodeError as error:
             raise MalformedMessage(f"not a row of the client table: {error}") from None
         self.access.restore(snapshot.access)
+        self.recoveries.restore(snapshot.recoveries)
         self.time, self.seed = snapshot.time, snapshot.seed
         self._rows = rows
         self._encoded = dict(snapshot.rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.core import admission, timers
+from quorate.core import admission, epochs, timers
 from quorate.core.context import Core, Status
 from quorate.core.new_view import Choice, Undecided, compute_new_view
 from quorate.core.ports import Opened
@@ -65,7 +65,7 @@ def own_view_change(core: Core) -> ViewChange:
             for digest, view in sorted(views.items())
         ),
         core.replica_id,
-        0,
+        core.epoch,
     )
 
 
@@ -124,7 +124,7 @@ def lead_new_view(core: Core) -> None:
     if lacking:
         return
     message = NewView(
-        core.view, tuple(frame for _, frame in present), choice.checkpoint, choice.chosen, core.replica_id, 0
+        core.view, tuple(frame for _, frame in present), choice.checkpoint, choice.chosen, core.replica_id, core.epoch
     )
     proposals = own_proposals(core, choice) if core.signs_everything else ()
     frame = core.auth.seal(message, proposals)
@@ -156,7 +156,7 @@ def on_new_view(core: Core, opened: Opened) -> None:
     examined = examine(core, message)
     if isinstance(examined, str):
         admission.refuse(core, message, examined)
-        if message.view == core.view:
+        if message.view == core.view and examined != admission.AHEAD:
             start(core, core.view + 1, f"the new primary's NEW-VIEW was wrong: {examined}")
         return
     if message.view > core.view:
@@ -190,6 +190,8 @@ def open_view_changes(core: Core, message: NewView) -> list[ViewChange] | str:
         if not isinstance(inner, ViewChange) or inner.view != message.view or inner.replica in view_changes:
             return "its VIEW-CHANGEs are not of distinct senders for its view"
         reason = admission.accept_frame(opened) or admission.possible_view_change(core, inner)
+        if reason == admission.AHEAD:
+            return reason  # it is this replica that lags
         if reason is not None:
             return f"a VIEW-CHANGE in it is impossible: {reason}"
         view_changes[inner.replica] = inner
@@ -221,8 +223,12 @@ def holds_checkpoint(core: Core, claim: CheckpointClaim) -> bool:
 
 def enter_if_possible(core: Core, message: NewView, choice: Choice, frame: bytes, proposals: tuple[bytes, ...]) -> None:
     """NV-6: a replica that lacks the NEW-VIEW's checkpoint does not enter until it has it."""
-    if holds_checkpoint(core, choice.checkpoint):
+    if not holds_checkpoint(core, choice.checkpoint):
+        return
+    if epochs.are_present(core, message):
         enter(core, message, choice, frame, proposals)
+    else:
+        start(core, core.view + 1, "a VIEW-CHANGE of its NEW-VIEW is of another recovery epoch by now")
 
 
 def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals: tuple[bytes, ...]) -> None:

@@ -54,6 +54,13 @@ class Vouchers:
             target = Target(*max(named.items()))
             yield replica, target.sequence_number, self.signers[target][replica]
 
+    def forget(self, replica: int) -> None:
+        """Nothing of what this replica signed so far counts any more (EPOCH-2)."""
+        self.named.pop(replica, None)
+        for signers in self.signers.values():
+            signers.pop(replica, None)
+        self._forget()
+
     def _forget(self) -> None:
         wanted = {Target(*item) for named in self.named.values() for item in named.items()}
         self.signers = {target: signers for target, signers in self.signers.items() if target in wanted}
