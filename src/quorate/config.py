@@ -57,7 +57,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
     durability: Literal["sync", "async", "memory"] = "memory"
     """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
-    may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and stays silent."""
+    may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and recovers."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 

@@ -57,6 +57,7 @@ def test_the_document_has_what_the_readme_names(cluster_folder: ClusterFolder) -
         ([answer()] * 4, True, 1),
         ([*[answer()] * 3, SILENT], False, 0),
         ([*[answer()] * 3, answer(status="lost-votes")], False, 0),
+        ([*[answer()] * 3, answer(status="recovering")], False, 0),
         ([*[answer()] * 3, answer(needs_state=True)], False, 0),
         ([*[answer()] * 3, answer(1, "view-change")], False, 1),
         ([answer(), answer(), SILENT, SILENT], False, -1),
@@ -72,6 +73,9 @@ def test_who_counts_as_failed(cluster_folder: ClusterFolder, answers: Any, healt
     ("statuses", "has_lost"),
     [
         (["lost-votes"] * 4, True),
+        (["recovering"] * 4, True),
+        (["recovering", "lost-votes", "normal", "normal"], True),
+        (["recovering"] + ["normal"] * 3, False),
         (["lost-votes"] * 2 + ["normal"] * 2, True),
         (["lost-votes"] + ["normal"] * 3, False),
         (["lost-votes"] + [None] * 3, False),

@@ -51,6 +51,7 @@ def test_every_message_is_dispatched_or_not_for_replicas() -> None:
     assert handled == set(KINDS) - NOT_FOR_REPLICAS
     assert set(DISPATCH[Status.NORMAL]) - set(DISPATCH[Status.VIEW_CHANGE]) == {KINDS["PrePrepare"]}
     assert DISPATCH[Status.LOST_VOTES] == {}
+    assert set(DISPATCH[Status.RECOVERING]) < set(DISPATCH[Status.NORMAL])
     assert set(DISPATCH) == set(Status)
 
 

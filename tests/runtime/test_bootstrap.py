@@ -25,7 +25,7 @@ def counter_folder(tmp_path: Path) -> ClusterFolder:
     )
 
 
-def test_the_first_start_votes_and_the_next_has_lost_its_votes(counter_folder: ClusterFolder) -> None:
+def test_the_first_start_votes_and_the_next_recovers(counter_folder: ClusterFolder) -> None:
     folder = load_replica(counter_folder.replica(1))
 
     first = Assembly(folder)
@@ -35,7 +35,9 @@ def test_the_first_start_votes_and_the_next_has_lost_its_votes(counter_folder: C
     assert first.found.votes_lost is None
     assert second.found.votes_lost == "it was started before in this incarnation and its votes were in memory"
     assert first.inspector.report()["status"] == "normal"
-    assert second.inspector.report()["status"] == "lost-votes"
+    assert second.inspector.report()["status"] == "recovering"
+    assert second.inspector.report()["votes_lost"] == second.found.votes_lost
+    assert first.inspector.report()["votes_lost"] is None
 
 
 def test_a_report_says_who_where_and_how(counter_folder: ClusterFolder) -> None:

@@ -10,7 +10,7 @@ import pytest
 from quorate.config import Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import CLUSTER_FILE, ClusterFolder, ReplicaFolder, create_cluster, load_replica, renew_incarnation
-from quorate.messages.records import DecidedRecord
+from quorate.messages.records import DecidedRecord, RecoveryRecord
 from quorate.runtime.bootstrap import Assembly
 from quorate.runtime.durability import Found, find, forget_storage, storage_of
 from quorate.runtime.lifetime import mark_started
@@ -88,11 +88,27 @@ def test_a_journal_that_is_gone_is_named(folder: ReplicaFolder) -> None:
 
     found = close(find(folder))
 
+    assert found.votes_lost == f"{votes_of(folder)}: is missing"
+    assert found.records == [RecoveryRecord(False)]
+    again = close(find(folder))
+    assert again.votes_lost == "a recovery that it began before has not ended"
+    assert again.records == [RecoveryRecord(False)]
+
+
+def test_where_nobody_can_help_a_journal_that_is_gone_stays_so(tmp_path: Path) -> None:
+    """Three replicas tolerate no fault."""
+    addresses = [("127.0.0.1", 7300 + index) for index in range(3)]
+    cluster = create_cluster(tmp_path / "three", addresses, "counter", Settings(durability="sync"))
+    folder = load_replica(cluster.replica(0))
+    mark_started(folder.path, folder.configuration.incarnation)
+
+    found = close(find(folder))
+
     assert (found.keeper, found.votes_lost) == (None, f"{votes_of(folder)}: is missing")
     assert not votes_of(folder).exists()
 
 
-def test_a_rotten_journal_is_named_and_left_as_it_is(folder: ReplicaFolder) -> None:
+def test_a_rotten_journal_is_named_and_put_aside(folder: ReplicaFolder) -> None:
     data = bytearray(votes_of(folder).read_bytes())
     data[3] ^= 1
     votes_of(folder).write_bytes(data)
@@ -101,8 +117,9 @@ def test_a_rotten_journal_is_named_and_left_as_it_is(folder: ReplicaFolder) -> N
 
     assert assembly.found.votes_lost == f"{votes_of(folder)}: its header is rotten, or it is no file of Quorate's"
     report = assembly.inspector.report()
-    assert (report["status"], report["votes_lost"]) == ("lost-votes", assembly.found.votes_lost)
-    assert votes_of(folder).read_bytes() == data
+    assert (report["status"], report["votes_lost"]) == ("recovering", assembly.found.votes_lost)
+    assert votes_of(folder).with_name("votes.damaged").read_bytes() == data
+    assert close(find(folder)).records == [RecoveryRecord(False)]
 
 
 def test_another_replicas_journal_is_refused(cluster: ClusterFolder, folder: ReplicaFolder) -> None:

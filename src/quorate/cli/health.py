@@ -22,6 +22,7 @@ UNREACHABLE: Final = "unreachable"
 NORMAL: Final = "normal"
 CHANGING_VIEW: Final = "view-change"
 LOST_VOTES: Final = "lost-votes"
+RECOVERING: Final = "recovering"
 _FROM_ANSWER: Final = (
     "pid",
     "view",
@@ -39,6 +40,8 @@ _FROM_ANSWER: Final = (
     "refused",
     "storage_trouble",
     "votes_lost",
+    "epoch",
+    "recovery_point",
 )
 
 
@@ -47,7 +50,7 @@ def assess(configuration: ClusterConfiguration, answers: Sequence[Answer | NoAns
     quorums = quorums_of(configuration.replica_count)
     replicas = [_replica(configuration, index, answer) for index, answer in enumerate(answers)]
     failed = sum(1 for replica in replicas if _has_failed(replica))
-    silent = sum(1 for replica in replicas if replica["status"] == LOST_VOTES)
+    silent = sum(1 for replica in replicas if replica["status"] in (LOST_VOTES, RECOVERING))
     return {
         "n": quorums.replica_count,
         "f": quorums.faults,

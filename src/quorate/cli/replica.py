@@ -39,7 +39,7 @@ def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     """Run the replica of FOLDER until SIGTERM or Ctrl-C.
 
     Started again, it goes on from what it kept in FOLDER/storage. If that is gone or damaged, or the cluster's
-    durability is memory, it does not know what it voted: it stays silent, so that it contradicts nothing.
+    durability is memory, it does not know what it voted: it recovers, and is silent until then.
 
     \b
     Example:  quorate replica quorate-data/replica-0 --log-format json

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from quorate.cli.health import LOST_VOTES, UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
+from quorate.cli.health import LOST_VOTES, RECOVERING, UNREACHABLE, Answer, NoAnswer, assess, describe_cluster
 from quorate.cli.options import Seconds
 from quorate.cli.output import counted, print_json, print_table, say
 from quorate.cli.passphrase import ask_passphrase, passphrase_option
@@ -158,6 +158,10 @@ def _remarks(replica: Mapping[str, Any]) -> list[str]:
         remarks.append(f"is unreachable: {replica['reason']}")
     if replica["status"] == LOST_VOTES:
         remarks.append(f"has lost its votes: {replica['votes_lost']}; it stays silent and counts as failed")
+    if replica["status"] == RECOVERING:
+        point = replica["recovery_point"]
+        way = f"it is at {replica['low_watermark']} of {point}" if point else "its request is not executed yet"
+        remarks.append(f"recovers, for it has lost its votes: {replica['votes_lost']}; {way}, and it counts as failed")
     if replica["storage_trouble"] is not None:
         remarks.append(f"does not vote: {replica['storage_trouble']}; once that is mended, it goes on by itself")
     if replica["needs_state"]:

@@ -7,7 +7,7 @@ import shlex
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from quorate.cli.health import LOST_VOTES, NORMAL, Answer, NoAnswer, assess, entered_view
+from quorate.cli.health import LOST_VOTES, NORMAL, RECOVERING, Answer, NoAnswer, assess, entered_view
 from quorate.cli.operations import REDIS
 from quorate.cli.output import own_name, say
 from quorate.cli.processes import Child, Children
@@ -123,7 +123,7 @@ class Supervisor:
         links = answer.get("links")
         return (
             answer.get("pid") == self._pid(replica_id)
-            and answer.get("status") in (NORMAL, LOST_VOTES)
+            and answer.get("status") in (NORMAL, LOST_VOTES, RECOVERING)
             and isinstance(links, dict)
             and all(state == CONNECTED for state in links.values())
         )
@@ -209,6 +209,8 @@ class Supervisor:
 def _role(answer: Answer) -> str:
     if answer.get("status") == LOST_VOTES:
         return f"silent, for it has lost its votes ({answer.get('votes_lost')})"
+    if answer.get("status") == RECOVERING:
+        return f"recovering, for it has lost its votes ({answer.get('votes_lost')})"
     return "primary" if answer.get("is_primary") else "backup"
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from quorate.core import admission
-from quorate.core.context import Core, Frozen, HeldCheckpoint
+from quorate.core.context import Core, Frozen, HeldCheckpoint, Status
 from quorate.core.ports import Opened
 from quorate.core.tables import encode_snapshot
 from quorate.errors import require
@@ -74,10 +74,20 @@ def vouch(core: Core, service_digest: bytes) -> None:
     checkpoint = keep(core, sequence_number, frozen, service_digest)
     tables = encode_snapshot(checkpoint.tables)
     core.persist(CheckpointRecord(sequence_number, checkpoint.digest, checkpoint.service_digest, tables))
-    message = Checkpoint(sequence_number, checkpoint.digest, core.replica_id, core.epoch)
-    frame = core.broadcast(message)
     core.trace("checkpoint", sequence_number=sequence_number, digest=checkpoint.digest)
-    record(core, message, frame)
+    said = say(core, sequence_number, checkpoint.digest)
+    if said is not None:
+        record(core, *said)
+    else:
+        stabilise_if_vouched(core, sequence_number)
+
+
+def say(core: Core, sequence_number: int, digest: bytes) -> tuple[Checkpoint, bytes] | None:
+    """CHECKPOINT; a recovering replica says none, and only counts the others' (REC-2)."""
+    if core.status is Status.RECOVERING:
+        return None
+    message = Checkpoint(sequence_number, digest, core.replica_id, core.epoch)
+    return message, core.broadcast(message)
 
 
 def on_checkpoint(core: Core, opened: Opened) -> None:

@@ -21,7 +21,7 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
-from quorate.messages.protocol import Checkpoint, Message, NewKey, NewView, Reply, ViewChange
+from quorate.messages.protocol import Checkpoint, Message, NewKey, NewView, Reply, Request, ViewChange
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Status(Enum):
     NORMAL = "normal"
     VIEW_CHANGE = "view-change"
     LOST_VOTES = "lost-votes"
-    """It restarted without its votes: it says nothing until its recovery point is stable (DISK-3)."""
+    """It restarted without its votes and cannot recover: it says nothing (DISK-3)."""
+    RECOVERING = "recovering"
+    """It restarted without its votes: it says nothing that counts until its recovery point is stable (REC-2)."""
 
 
 class HeldCheckpoint:
@@ -104,6 +106,18 @@ class SessionKeys:
         """The last NEW-KEY of each other replica."""
         self.due: int | None = None
         """When to refresh them; None: not set yet, or never."""
+
+
+class OwnRecovery:
+    """What a recovering replica asks for. See `core/recovery.py`."""
+
+    def __init__(self) -> None:
+        self.half = b""
+        """The half in its request: by it the replica knows its own recovery in the table."""
+        self.request: tuple[Request, bytes] | None = None
+        """Message and frame; None: it does not recover, or has not begun."""
+        self.due = 0
+        """When to send it again."""
 
 
 class Timers:
@@ -173,6 +187,7 @@ class Core:
             self.settings.view_change_timeout_ms * MILLISECOND, self.settings.view_change_timeout_max_ms * MILLISECOND
         )
         self.keys = SessionKeys()
+        self.recovery = OwnRecovery()
         self.status = Status.NORMAL
         self.last_executed = 0
         self.next_sequence_number = 1
@@ -264,7 +279,10 @@ class Core:
         self.outbox.append(Send(receiver, message, frame))
 
     def reply(self, message: Reply) -> None:
-        """Answer a client; not one whose public key is good for signatures but not for a session key."""
+        """Answer a client; not one whose public key is good for signatures but not for a session key. A recovering
+        replica answers nobody (REC-2)."""
+        if self.status is Status.RECOVERING:
+            return
         try:
             frame = self.auth.seal(message)
         except AuthenticationFailed:

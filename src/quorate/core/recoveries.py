@@ -26,6 +26,7 @@ class Recoveries:
 
     def __init__(self, replica_keys: Sequence[bytes] = (), pause: int = 0) -> None:
         self._replicas: Final = {key: replica for replica, key in enumerate(replica_keys)}
+        self._keys: Final = tuple(replica_keys)
         self._pause: Final = pause
         """A replica's recoveries are at least so far apart, in microseconds of the agreed time."""
         self.rows: dict[int, Recovery] = {}
@@ -33,6 +34,14 @@ class Recoveries:
     def replica_of(self, client: bytes) -> int | None:
         """Which replica sends requests under this key; None: a client."""
         return self._replicas.get(client)
+
+    def key_of(self, replica: int) -> bytes:
+        """The key under which a replica sends requests."""
+        return self._keys[replica]
+
+    def awaited(self, settings: Settings) -> int:
+        """The highest recovery point: the group goes on at least that far, with null requests if need be (REC-4)."""
+        return max((recovery_point(row.epoch, settings) for row in self.rows.values()), default=0)
 
     def epoch_of(self, replica: int) -> int:
         """A replica's recovery epoch, as it is executed here."""

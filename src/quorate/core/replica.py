@@ -12,6 +12,7 @@ from quorate.core import (
     execution,
     invariants,
     normal_case,
+    recovery,
     restart,
     retransmission,
     session_keys,
@@ -49,6 +50,14 @@ DISPATCH: Final[dict[Status, dict[type, Handler]]] = {
     Status.NORMAL: {**_ALWAYS, protocol.PrePrepare: normal_case.on_pre_prepare},
     Status.VIEW_CHANGE: _ALWAYS,
     Status.LOST_VOTES: {},
+    Status.RECOVERING: {
+        protocol.Checkpoint: checkpoints.on_checkpoint,
+        protocol.Status: recovery.on_status,
+        protocol.Decided: retransmission.on_decided,
+        protocol.Batches: retransmission.on_batches,
+        protocol.StatePieces: state_transfer.on_state_pieces,
+        protocol.NewKey: session_keys.on_new_key,
+    },
 }
 """(status, message type) -> handler. An absent pair is ignored, on purpose."""
 
@@ -68,9 +77,7 @@ class Replica:
         entropy: Entropy | None = None,
     ) -> None:
         self.core: Final = Core(replica_id, configuration, service, authenticator, tracing, entropy)
-        restart.restore(self.core, records)
-        if lost_votes:
-            self.core.status = Status.LOST_VOTES
+        restart.restore(self.core, records, lost_votes)
 
     def receive(self, opened: Opened, now: int, wall: int) -> None:
         """Take in one authentic message. `settle` draws the conclusions; call it after one or more of these."""
@@ -89,7 +96,9 @@ class Replica:
         """Draw all conclusions, and hand out what is to be done, in order. Also called when the deadline has come."""
         core = self.core
         core.now, core.wall = now, wall
-        if core.status is not Status.LOST_VOTES:
+        if core.status is Status.RECOVERING:
+            recovery.settle(core)
+        elif core.status is not Status.LOST_VOTES:
             session_keys.settle(core)
             reconsider_parked(core)
             self._conclude()
@@ -158,6 +167,8 @@ class Replica:
             view_changes=core.views.changes,
             needs_state=checkpoints.state_is_needed(core),
             waiting_requests=len(core.waiting),
+            epoch=core.epoch,
+            recovery_point=recovery.own_point(core),
             incidents=dict(core.incidents),
         )
 
@@ -172,9 +183,12 @@ def reconsider_parked(core: Core) -> None:
 
 
 def order_tick(core: Core) -> bool:
-    """The primary lets the agreed time advance when the service waits for it and nothing else is ordered (TIME-2)."""
+    """When nothing else is ordered the primary lets the agreed time advance if the service waits for it (TIME-2), and
+    orders null requests until all recovery points are reached (REC-4)."""
     tick = core.service.next_deadline()
-    if tick is None or tick > core.wall or not may_order_tick(core):
+    is_due = tick is not None and tick <= core.wall
+    is_awaited = core.tables.recoveries.awaited(core.settings) > core.last_executed
+    if not (is_due or is_awaited) or not may_order_tick(core):
         return False
     normal_case.propose_batch(core, [])
     return True

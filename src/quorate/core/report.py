@@ -20,4 +20,8 @@ class ReplicaReport(Struct, frozen=True):
     view_changes: int
     needs_state: bool
     waiting_requests: int
+    epoch: int
+    """Its recovery epoch: where its last recovery request was executed."""
+    recovery_point: int
+    """Where its low watermark has to be before it takes part again; 0 when it does, or does not know yet."""
     incidents: dict[str, int]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quorate.core import checkpoints, session_keys, view_change
+from quorate.core import checkpoints, recovery, session_keys, view_change
 from quorate.core.context import Core, HeldCheckpoint, Status
 from quorate.core.log import Phase, Slot, Vote, open_batch
 from quorate.core.new_view import Choice
@@ -25,19 +25,37 @@ from quorate.messages.records import (
     PreparedRecord,
     PrePreparedRecord,
     Record,
+    RecoveryRecord,
     StableRecord,
     ViewRecord,
 )
 
 
-def restore(core: Core, records: Iterable[Record]) -> None:
-    """Fold the records into the state of a fresh core."""
+def restore(core: Core, records: Iterable[Record], lost_votes: bool = False) -> None:
+    """Fold the records into the state of a fresh core. One that lost its votes, in this life or an earlier one that did
+    not get to its recovery point, recovers; where there is nobody to help, or it can make no keys, it stays silent."""
     kept: dict[type, list[Record]] = {}
     for record in records:
         kept.setdefault(type(record), []).append(record)
+    if lost_votes or RecoveryRecord(False) in kept.get(RecoveryRecord, ()):
+        restore_without_votes(core, kept)
+        return
     restore_checkpoints(core, kept)
     restore_view(core, kept)
     restore_log(core, kept)
+    restore_keys(core, kept)
+
+
+def restore_without_votes(core: Core, kept: dict[type, list[Record]]) -> None:
+    """Of the records nothing is believed but a stable checkpoint whose certificate holds, and the counter of the keys;
+    without such a checkpoint it begins with nothing (REC-2)."""
+    can_recover = core.quorums.faults > 0 and core.entropy is not None
+    core.status = Status.RECOVERING if can_recover else Status.LOST_VOTES
+    stable = next(iter(kept.get(StableRecord, ())), None)
+    if isinstance(stable, StableRecord) and not recovery.is_certified(core, stable):
+        kept = {KeyRecord: kept.get(KeyRecord, [])}
+        core.service.install(0, {(): b""})
+    restore_checkpoints(core, kept)
     restore_keys(core, kept)
 
 

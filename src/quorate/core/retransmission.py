@@ -112,10 +112,7 @@ def on_status(core: Core, opened: Opened) -> None:
     message = opened.message
     assert isinstance(message, Status)
     peer = message.replica
-    core.peer_marks[peer] = (message.last_executed, message.low_watermark)
-    known = max(core.log.slots, default=core.last_executed)
-    if message.last_executed > core.last_executed or message.low_watermark + len(message.slots) > known:
-        timers.ask_soon(core)
+    hear_marks(core, message)
     if core.now < core.answered_status.get(peer, -core.status_interval) + core.status_interval // 2:
         return
     core.answered_status[peer] = core.now
@@ -125,6 +122,14 @@ def on_status(core: Core, opened: Opened) -> None:
     if message.view == core.view and not message.is_changing_view and core.status is Mode.NORMAL:
         help_with_votes(core, message)
     send_batches(core, peer, message.missing)
+
+
+def hear_marks(core: Core, message: Status) -> None:
+    """How far a peer is; whoever is behind it says soon what it has."""
+    core.peer_marks[message.replica] = (message.last_executed, message.low_watermark)
+    known = max(core.log.slots, default=core.last_executed)
+    if message.last_executed > core.last_executed or message.low_watermark + len(message.slots) > known:
+        timers.ask_soon(core)
 
 
 def help_with_views(core: Core, message: Status) -> None:

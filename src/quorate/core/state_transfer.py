@@ -20,7 +20,7 @@ from quorate.core.ports import Opened
 from quorate.core.tables import TablesSnapshot, decode_snapshot, encode_snapshot
 from quorate.core.vouchers import Target
 from quorate.errors import MalformedMessage
-from quorate.messages.protocol import Checkpoint, FetchState, StatePieces
+from quorate.messages.protocol import FetchState, StatePieces
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 from quorate.messages.tree import EMPTY, NodeKind, Path, child_digests, inner_digest, kind_of_node
 
@@ -313,8 +313,9 @@ def adopt_checkpoint(core: Core, sequence_number: int, transfer: Transfer) -> No
     assert transfer.tables is not None
     tables = encode_snapshot(transfer.tables)
     core.persist(CheckpointRecord(sequence_number, transfer.digest, transfer.service_digest, tables))
-    message = Checkpoint(sequence_number, transfer.digest, core.replica_id, core.epoch)
-    core.checkpoints.vouchers.add(message, core.broadcast(message))
+    said = checkpoints.say(core, sequence_number, transfer.digest)
+    if said is not None:
+        core.checkpoints.vouchers.add(*said)
     if sequence_number > core.log.low_watermark:
         vouching = core.checkpoints.vouchers.frames(Target(sequence_number, transfer.digest))
         checkpoints.stabilise(core, sequence_number, vouching)

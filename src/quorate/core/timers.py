@@ -76,11 +76,14 @@ def restate(core: Core) -> None:
 
 
 def what_waits(core: Core) -> object:
-    """The oldest waiting request, else the next slot if a later one or itself is proposed, else None."""
+    """The oldest waiting request, else the next slot if a later one or itself is proposed, or if a recovery point lies
+    above (REC-4, P19), else None."""
     oldest = core.waiting.oldest()
     if oldest is not None:
         return oldest.digest
     if max(core.parked, default=0) > core.last_executed or core.log.highest_proposed > core.last_executed:
+        return core.last_executed + 1
+    if core.tables.recoveries.awaited(core.settings) > core.last_executed:
         return core.last_executed + 1
     return None
 

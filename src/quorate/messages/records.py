@@ -108,6 +108,16 @@ class KeyRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
         return ("key",)
 
 
+class RecoveryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=10):
+    """The replica recovers, or has recovered: until then none of its votes before is known, also after a crash."""
+
+    is_over: bool
+
+    def key(self) -> tuple[object, ...]:
+        """Only one."""
+        return ("recovery",)
+
+
 class Forget(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
     """Drop what concerns sequence numbers up to this one, and checkpoints below it."""
 
@@ -127,5 +137,6 @@ Record = (
     | CheckpointRecord
     | StableRecord
     | KeyRecord
+    | RecoveryRecord
     | Forget
 )

@@ -30,6 +30,13 @@ from quorate.runtime.roster import Roster
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.runtime.watched import WatchedService
 
+RECOVERING: Final = "recovering"
+"""The status of a replica that lost its votes and is to take part again."""
+_RECOVERS: Final = "it takes part again once the others have executed its request, and a window of others after that"
+_STAYS_SILENT: Final = (
+    "it stays silent; when all replicas were stopped, start the cluster anew, empty: `quorate init --renew` "
+    "with the folder of the whole cluster, or `quorate up`"
+)
 _FILES: Final = 65_536
 """Open files that a replica asks the system for; each link is one."""
 _STOP_SECONDS: Final = 2.0
@@ -216,10 +223,7 @@ def _announce(assembly: Assembly) -> None:
         remedy = "what differs is fetched from the other replicas; see to the disk"
         assembly.telemetry.say(logging.WARNING, "state-damaged", {"damage": assembly.found.damage, "remedy": remedy})
     if assembly.found.votes_lost is not None:
-        remedy = (
-            "it stays silent; when all replicas were stopped, start the cluster anew, empty: `quorate init --renew` "
-            "with the folder of the whole cluster, or `quorate up`"
-        )
+        remedy = _RECOVERS if assembly.replica.report().status == RECOVERING else _STAYS_SILENT
         assembly.telemetry.say(logging.WARNING, "votes-lost", {"why": assembly.found.votes_lost, "remedy": remedy})
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from quorate.core.effects import Trace
 from quorate.core.ports import Service
+from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, StorageDamaged
 from quorate.folder import ReplicaFolder
-from quorate.messages.records import Record, StableRecord
+from quorate.messages.records import Record, RecoveryRecord, StableRecord
 from quorate.runtime.driver import Driver, Outlet, PatientDriver
 from quorate.runtime.keeper import Keeper
 from quorate.runtime.kept_service import KeptService
@@ -24,6 +25,8 @@ from quorate.storage.state import StateLog
 from quorate.storage.votes import FileJournal
 
 STORAGE_FOLDER: Final = "storage"
+DAMAGED_FILE: Final = "votes.damaged"
+"""What is left of votes that are not believed any more."""
 
 
 class Found(NamedTuple):
@@ -32,7 +35,7 @@ class Found(NamedTuple):
     service: Service
     records: list[Record]
     votes_lost: str | None
-    """Why it does not know what it voted, if it does not."""
+    """Why it does not know what it voted, if it does not: then it recovers."""
     damage: str | None
     """The file of its state that is damaged, and how."""
     keeper: Keeper | None
@@ -64,23 +67,47 @@ def find(folder: ReplicaFolder) -> Found:
     )
     is_synced = configuration.settings.durability == "sync"
     journal = FileJournal(place, owner, is_synced)
-    try:
-        journal.load()
-    except FileNotFoundError:
-        if was_started:
-            return Found(service, [], f"{journal.path}: is missing", None, None)
-        _make(place, journal)
-    except StorageDamaged as error:
-        return Found(service, [], str(error), None, None)
+    lost = _load(journal, was_started)
+    if lost is not None and quorums_of(configuration.replica_count).faults == 0:
+        return Found(service, [], lost, None, None)
+    if lost is not None:
+        journal = FileJournal(place, owner, is_synced)
+        _begin_recovery(place, journal)
     states = StateLog(place, owner)
     keeper = Keeper(journal, states, is_synced)
     kept = KeptService(service, keeper.keep_state)
     records = journal.records()
+    if lost is None and RecoveryRecord(False) in records:
+        lost = "a recovery that it began before has not ended"
     stable = next((record.sequence_number for record in records if isinstance(record, StableRecord)), 0)
     loaded = states.load(stable)
     if stable:
         kept.begin(stable, loaded.leaves)
-    return Found(kept, records, None, loaded.damage, keeper)
+    return Found(kept, records, lost, loaded.damage if stable or lost is None else None, keeper)
+
+
+def _load(journal: FileJournal, was_started: bool) -> str | None:
+    """Read the votes, or make room for the first ones. Why they are lost, if they are."""
+    try:
+        journal.load()
+    except FileNotFoundError:
+        if was_started:
+            return f"{journal.path}: is missing"
+        _make(journal.path.parent, journal)
+    except StorageDamaged as error:
+        return str(error)
+    return None
+
+
+def _begin_recovery(place: Path, journal: FileJournal) -> None:
+    """Put what is left of the votes aside, and begin anew with the one record that says so. Between the two there is no
+    file, which says the same."""
+    try:
+        if journal.path.exists():
+            journal.path.replace(place / DAMAGED_FILE)
+        _make(place, journal, (RecoveryRecord(False),))
+    except OSError as error:
+        raise ConfigurationError(f"{journal.path} cannot be put aside: {error.strerror}; mend its folder") from error
 
 
 def forget_storage(folder: Path) -> None:
@@ -95,13 +122,13 @@ def forget_storage(folder: Path) -> None:
         ) from error
 
 
-def _make(place: Path, journal: FileJournal) -> None:
-    """An empty journal, on disk before the first vote."""
+def _make(place: Path, journal: FileJournal, records: Sequence[Record] = ()) -> None:
+    """A journal without votes, on disk before the first vote."""
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for parent in (place.parent, place.parent.parent):
             sync_folder(parent)
-        journal.rewrite()
+        journal.append(records)
     except OSError as error:
         raise ConfigurationError(
             f"{journal.path} cannot be written: {error.strerror}; a replica writes to its folder"

@@ -19,6 +19,7 @@ from quorate.runtime.ports import Clock, Link
 from quorate.runtime.reception import Refusals
 from quorate.runtime.roster import Roster
 
+WITHOUT_VOTES: Final = frozenset({"lost-votes", "recovering"})
 CONNECTED: Final = "connected"
 STRANGERS: Final = "strangers"
 """What opened a connection and did not prove who it is."""
@@ -72,8 +73,9 @@ class Inspector:
         own = folder.replica_id
         member = folder.configuration.replicas[own]
         others = [other for other in range(folder.configuration.replica_count) if other != own]
+        told = replica.report()
         return {
-            **msgspec.structs.asdict(replica.report()),
+            **msgspec.structs.asdict(told),
             "pid": os.getpid(),
             "address": f"{member.host}:{member.port}",
             "uptime_seconds": (clock.now() - self._started) / 1_000_000,
@@ -82,7 +84,7 @@ class Inspector:
             "client_links": roster.client_link_count(),
             "dropped_frames": driver.dropped_frames,
             "storage_trouble": driver.trouble,
-            "votes_lost": votes_lost,
+            "votes_lost": votes_lost if told.status in WITHOUT_VOTES else None,
             "refused": refusals.rows() + self._refused_handshakes(),
         }
 

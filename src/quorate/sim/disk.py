@@ -20,7 +20,15 @@ import msgspec
 from msgspec import Struct
 
 from quorate.core.ports import Service
-from quorate.messages.records import CheckpointRecord, Forget, KeyRecord, Record, StableRecord, ViewRecord
+from quorate.messages.records import (
+    CheckpointRecord,
+    Forget,
+    KeyRecord,
+    Record,
+    RecoveryRecord,
+    StableRecord,
+    ViewRecord,
+)
 from quorate.messages.tree import EMPTY, NodeKind, Path, child_digests, kind_of_node
 
 Leaves = dict[Path, bytes]
@@ -184,8 +192,8 @@ def _intact(log: bytes) -> list[tuple[Stored, bytes]]:
 
 
 def _forgotten_by(record: Record) -> int:
-    """View, stable checkpoint and keys are of no one sequence number; the stable checkpoint itself is kept."""
-    if isinstance(record, ViewRecord | StableRecord | KeyRecord):
+    """View, stable checkpoint, keys and recovery are of no one sequence number; the stable checkpoint is kept."""
+    if isinstance(record, ViewRecord | StableRecord | KeyRecord | RecoveryRecord):
         return _NEVER
     return record.sequence_number + 1 if isinstance(record, CheckpointRecord) else record.sequence_number
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from quorate.messages.records import CheckpointRecord, Forget, KeyRecord, Record, StableRecord, ViewRecord
+from quorate.messages.records import (
+    CheckpointRecord,
+    Forget,
+    KeyRecord,
+    Record,
+    RecoveryRecord,
+    StableRecord,
+    ViewRecord,
+)
 
 
 class MemoryJournal:
@@ -33,8 +41,8 @@ class MemoryJournal:
 
 
 def _is_forgotten(record: Record, sequence_number: int) -> bool:
-    """View, stable checkpoint and keys are of no one sequence number; the stable checkpoint itself is kept."""
-    if isinstance(record, ViewRecord | StableRecord | KeyRecord):
+    """View, stable checkpoint, keys and recovery are of no one sequence number; the stable checkpoint is kept."""
+    if isinstance(record, ViewRecord | StableRecord | KeyRecord | RecoveryRecord):
         return False
     if isinstance(record, CheckpointRecord):
         return record.sequence_number < sequence_number
