@@ -113,7 +113,7 @@ def test_rec_1_a_replica_asks_for_nothing_else() -> None:
     for request in (Request(key, 0, 1, ()), Request(key, 0, 1, (b"junk",)), Request(key, 7, 1, (b"add 1",))):
         group.submit(group.authenticators[2].seal(request))
     assert [group.core(number).last_executed for number in range(4)] == [0] * 4
-    assert group.core(0).incidents["REQUEST: of a replica, and no new request to recover"] == 3
+    assert group.core(0).incidents["REQUEST: of a replica, and none to recover"] == 3
 
 
 def test_epoch_4_the_digest_covers_the_recoveries() -> None:
@@ -151,11 +151,11 @@ def test_epoch_1_what_was_signed_before_the_recovery_does_not_count() -> None:
         NewView(2, (), CheckpointClaim(0, WRONG), (), 2, 0),
     ]
     for message in old:
-        assert group.refusal(1, 2, message) == "of another recovery epoch"
+        assert group.refusal(1, 2, message) == "of an older recovery epoch"
     for counter in range(2, 20):
         group.submit(group.request((), 0, counter))
     assert group.core(1).log.low_watermark == 16 > recovery_point(1, SMALL)
-    assert group.refusal(1, 2, Checkpoint(20, WRONG, 2, 0)) == "of another recovery epoch"
+    assert group.refusal(1, 2, Checkpoint(20, WRONG, 2, 0)) == "of an older recovery epoch"
     group.say(2, Checkpoint(20, WRONG, 2, 1), 1)
     assert group.core(1).checkpoints.votes[20][2][0].digest == WRONG
     group.say(2, view_change(group, 1, 2, 1, low=16), 1)

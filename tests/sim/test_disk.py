@@ -180,12 +180,15 @@ def test_a_crash_in_the_middle_of_writing_is_survived(kept: float, what: str) ->
     assert happened[what] == 4
 
 
-def test_a_replica_whose_disk_rotted_says_nothing_any_more() -> None:
+def test_a_replica_whose_disk_rotted_is_silent_until_it_has_recovered() -> None:
     world, votes = play(BitRot(100_000, 200_000, 2, 0.02))
-    assert world.happened["bit rot"] == 1
-    assert world.replicas[2].has_lost_votes
-    assert votes.times[2]
-    assert max(votes.times[2]) < 102_000
+    assert world.happened["bit rot"] == world.happened["recovery"] == 1
+    assert not world.replicas[2].has_lost_votes
+    assert any(time < 100_000 for time in votes.times[2])
+    back = min((time for time in votes.times[2] if time > 102_000), default=0)
+    assert back > 200_000
+    epoch = world.replicas[2].report().epoch
+    assert epoch > 0
 
 
 def test_a_replica_whose_state_rotted_votes_on_and_fetches_it() -> None:

@@ -13,7 +13,7 @@ from quorate.core.context import Core, Status
 from quorate.core.log import OpenBatch
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
-from quorate.core.recoveries import recovery_point
+from quorate.core.recoveries import AHEAD, OUTDATED, RECOVERED, recovery_point
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.codec import Envelope, encode
 from quorate.messages.protocol import (
@@ -38,7 +38,6 @@ Reason = str | None
 
 EARLY: Final = "for a view that is not entered yet"
 BEYOND: Final = "above the high watermark"
-AHEAD: Final = "of a recovery epoch that is not executed here"
 LAGS: Final = frozenset({EARLY, BEYOND, AHEAD})
 """After these refusals a replica says what it has (STATUS): it may be the one that lags."""
 LEFT: Final = "for a view that was entered or left"
@@ -51,7 +50,8 @@ NOT_HELD: Final = "its checkpoint is not held here"
 UNSIGNED: Final = "not signed, of a client that has to sign"
 NO_ADMINISTRATOR: Final = "of a client that is no administrator"
 TOO_MUCH: Final = "asks for more than its allowance"
-ORDINARY: Final = LAGS | {LEFT, DONE, KNOWN, OLDER, UNWANTED, NOT_HELD, OWN, TOO_MUCH, UNSIGNED}
+_PAST: Final = {LEFT, DONE, KNOWN, OLDER, OUTDATED, RECOVERED}
+ORDINARY: Final = LAGS | _PAST | {UNWANTED, NOT_HELD, OWN, TOO_MUCH, UNSIGNED}
 """Refusals that an honest network brings about. All others are incidents: somebody is wrong, or lies."""
 
 CARRIERS: Final = frozenset({PrePrepare, NewView, Batches, StatePieces})
@@ -124,7 +124,7 @@ def may_wait(core: Core, message: Request, frame: bytes) -> Reason:
     if message.client in core.doubted and not core.auth.is_signed_request(frame):
         return UNSIGNED
     if core.tables.recoveries.replica_of(message.client) is not None:
-        return None if core.tables.recoveries.is_new(message) else "of a replica, and no new request to recover"
+        return core.tables.recoveries.doubt_request(message)
     if not core.tables.may_use(message.client):
         return "of an unknown client"
     if message.session == 0 and message.operations and not core.tables.may_administer(message.client):
@@ -209,9 +209,7 @@ def accept_epoch(core: Core, replica: int, epoch: int, reached: int | None = Non
     lies above all that was executed here, this replica lags. It says nothing before *reached* is its recovery point."""
     if epoch and reached is not None and reached < recovery_point(epoch, core.settings):
         return "of a recovery epoch whose recovery point is not reached"
-    if epoch == core.tables.recoveries.epoch_of(replica):
-        return None
-    return AHEAD if epoch > core.last_executed else "of another recovery epoch"
+    return core.tables.recoveries.doubt_epoch(replica, epoch, core.last_executed)
 
 
 def accept_checkpoint(core: Core, message: Checkpoint) -> Reason:

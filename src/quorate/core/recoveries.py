@@ -13,6 +13,10 @@ from quorate.config import Settings
 from quorate.messages.protocol import Request
 from quorate.messages.recoveries import Recovery, decode_recoveries, encode_recoveries, half_of
 
+AHEAD: Final = "of a recovery epoch that is not executed here"
+OUTDATED: Final = "of an older recovery epoch"
+RECOVERED: Final = "to recover, and not newer than what was executed"
+
 
 def recovery_point(epoch: int, settings: Settings) -> int:
     """Where a replica is as good as any other again whose recovery request was executed there: rounded up to a
@@ -47,6 +51,21 @@ class Recoveries:
         """A replica's recovery epoch, as it is executed here."""
         row = self.rows.get(replica)
         return 0 if row is None else row.epoch
+
+    def doubt_epoch(self, replica: int, epoch: int, last_executed: int) -> str | None:
+        """Why what a replica signed in this epoch does not count where so much is executed (EPOCH-1); None: it does."""
+        present = self.epoch_of(replica)
+        if epoch > max(present, last_executed):
+            return AHEAD
+        if epoch > present:
+            return "of a recovery epoch that there is not"
+        return OUTDATED if epoch < present else None
+
+    def doubt_request(self, request: Request) -> str | None:
+        """Why a replica's request is not to be executed, by its form and its counter (REC-1); None: it is."""
+        if half_of(request) is None:
+            return "of a replica, and none to recover"
+        return None if self.is_new(request) else RECOVERED
 
     def is_new(self, request: Request) -> bool:
         """Whether a replica's request is one to recover, with a counter above all that were executed."""

@@ -7,6 +7,7 @@ from quorate.core.context import Core, Status
 from quorate.core.new_view import Choice, Undecided, compute_new_view
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
+from quorate.core.recoveries import AHEAD, OUTDATED
 from quorate.errors import AuthenticationFailed, MalformedMessage, require
 from quorate.messages.protocol import (
     CheckpointClaim,
@@ -156,7 +157,7 @@ def on_new_view(core: Core, opened: Opened) -> None:
     examined = examine(core, message)
     if isinstance(examined, str):
         admission.refuse(core, message, examined)
-        if message.view == core.view and examined != admission.AHEAD:
+        if message.view == core.view and examined != AHEAD:
             start(core, core.view + 1, f"the new primary's NEW-VIEW was wrong: {examined}")
         return
     if message.view > core.view:
@@ -190,8 +191,8 @@ def open_view_changes(core: Core, message: NewView) -> list[ViewChange] | str:
         if not isinstance(inner, ViewChange) or inner.view != message.view or inner.replica in view_changes:
             return "its VIEW-CHANGEs are not of distinct senders for its view"
         reason = admission.accept_frame(opened) or admission.possible_view_change(core, inner)
-        if reason == admission.AHEAD:
-            return reason  # it is this replica that lags
+        if reason in (AHEAD, OUTDATED):
+            return reason  # this replica lags, or the new primary does
         if reason is not None:
             return f"a VIEW-CHANGE in it is impossible: {reason}"
         view_changes[inner.replica] = inner

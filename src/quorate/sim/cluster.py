@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member
 from quorate.sim.known_keys import KnownKeyPair
@@ -17,6 +18,10 @@ class Cluster(NamedTuple):
     configuration: ClusterConfiguration
     replica_keys: tuple[KeyPair, ...]
     client_keys: tuple[KeyPair, ...]
+
+    def authenticator(self, replica: int) -> ReplicaAuthenticator:
+        """What a replica's process begins with: the session keys of an earlier one ended with that."""
+        return ReplicaAuthenticator(replica, self.replica_keys[replica], self.configuration)
 
 
 def cluster_of(plan: Plan) -> Cluster:

@@ -21,16 +21,16 @@ class Pending(NamedTuple):
 
 
 def look_for_end(replicas: Sequence[ReplicaNode], clients: Sequence[ClientNode], judge: Judge) -> Pending | None:
-    """None when every request of every correct client is answered and all correct replicas executed the same.
-
-    A replica that restarted without its votes is one of the f: it need not get anywhere.
-    """
+    """None when every request of every correct client is answered, all correct replicas executed the same, and those
+    that restarted without their votes have recovered."""
     waiting = [client for client in clients if client.is_correct and (client.attempt is not None or not client.is_done)]
-    behind = [node for node in replicas if node.is_correct and not node.has_lost_votes and not _is_level(node, judge)]
-    if not waiting and not behind:
+    behind = [node for node in replicas if node.is_correct and not _is_level(node, judge)]
+    silent = [node for node in replicas if node.is_correct and node.has_lost_votes]
+    if not waiting and not behind and not silent:
         return None
     reasons = [client.describe() for client in waiting]
     reasons += [f"replica {node.address} has not executed {judge.last_executed}" for node in behind]
+    reasons += [f"replica {node.address} lost its votes and has not recovered" for node in silent]
     reasons += [node.describe() for node in replicas]
     return Pending(tuple(reasons))
 

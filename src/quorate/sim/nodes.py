@@ -11,7 +11,7 @@ from quorate.core.ports import Opened, Service
 from quorate.core.replica import Replica
 from quorate.core.report import ReplicaReport
 from quorate.errors import AuthenticationFailed, MalformedMessage
-from quorate.messages.records import Record
+from quorate.messages.records import Record, RecoveryRecord
 from quorate.sim.checkers import Judge
 from quorate.sim.clock import Clock
 from quorate.sim.disk import BitRotFound, Disk
@@ -335,6 +335,9 @@ class ReplicaNode:
     def _end_sync(self) -> None:
         for record in self.disk.sync():
             self._judge.see_persisted(self.address, record)
+            if record == RecoveryRecord(True):
+                self.has_lost_votes = False
+                self._befalls("recovery")
 
     def _go_on(self, held: Held) -> None:
         """The disk has done what was asked, unless the process died meanwhile."""

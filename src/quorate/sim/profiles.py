@@ -175,6 +175,7 @@ class _Draw:
         if profile in ("impatient", "churn"):
             timeout = random.choice((5, 20, 50))
         return Settings(
+            recovery_pause_ms=100,
             checkpoint_interval=random.choice((1, 2, 4, 8, 16, 64)),
             request_authentication="signature" if random.random() < 0.15 else "mac",
             replica_authentication="signature" if random.random() < 0.15 else "mac",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from quorate.messages.digests import NULL_DIGEST
 from quorate.messages.protocol import Checkpoint, Commit, Message, NewView, Prepare, PrePrepare, ViewChange
-from quorate.messages.records import Record
+from quorate.messages.records import Record, RecoveryRecord
 
 Accuse = Callable[[str, str], None]
 Proposed: Final = PrePrepare | Prepare
@@ -28,7 +28,10 @@ class Votes:
         """Replicas that were seen to write. In a world without disks nobody is, and no vote is held to them."""
 
     def see_persisted(self, replica: int, record: Record) -> None:
-        """A replica wrote a record."""
+        """A replica wrote a record. One that has recovered knows nothing of the views that it left before, and nobody
+        counts what it said of them."""
+        if record == RecoveryRecord(True) and self._written.get((replica, record.key())) != record:
+            self._left.pop(replica, None)
         self._written[replica, record.key()] = record
         self._writers.add(replica)
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from quorate.adversary.registry import make_liar, make_traitor
 from quorate.adversary.traitor import Conspiracy, Tools
-from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
+from quorate.auth.authenticator import ClientAuthenticator
 from quorate.core.effects import Trace
 from quorate.core.ports import Opened, Service
 from quorate.core.quorum import quorums_of
@@ -261,14 +261,13 @@ class World:
 
     def _replica_node(self, replica: int) -> ReplicaNode:
         plan = self.plan
-        authenticator = ReplicaAuthenticator(replica, self._cluster.replica_keys[replica], self._cluster.configuration)
         machine = Machine(
             self._new_service,
             plan.clocks[replica] if replica < len(plan.clocks) else ClockPlan(),
             plan.turns[replica] if replica < len(plan.turns) else 0,
             Disk(Random(f"{plan.seed} disk {replica}"), self._longest_sync(replica)),
         )
-        known = Remembering(authenticator, self._known_frames)
+        known = Remembering(self._cluster.authenticator(replica), self._known_frames)
         return ReplicaNode(self, self.judge, known, self._behave, machine, replica not in self._liars)
 
     def _longest_sync(self, replica: int) -> int:
@@ -278,7 +277,10 @@ class World:
         """The process of a replica: the real rules, in a traitor's case with strategies around them."""
         configuration, strategies = self._cluster.configuration, self._liars.get(node.address)
         if strategies is None:
-            return Replica(node.address, configuration, node.service, node.authenticator, records, lost_votes)
+            node.authenticator.renew(self._cluster.authenticator(node.address))
+            entropy = Random(f"{self.plan.seed} entropy {node.address} {node.incarnation}").randbytes
+            life = (node.address, configuration, node.service, node.authenticator, records, lost_votes)
+            return Replica(*life, entropy=entropy)
 
         def honest() -> Replica:
             return Replica(node.address, configuration, self._new_service(), node.authenticator)
