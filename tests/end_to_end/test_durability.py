@@ -208,6 +208,30 @@ def test_votes_that_rotted_are_not_believed(helpers: Any, directory: Path, repli
     fill(helpers, directory)
 
 
+@pytest.mark.parametrize("options", [(), pytest.param(("--clean",), marks=pytest.mark.slow)], ids=["disk", "clean"])
+def test_a_replica_recovers_on_command(
+    helpers: Any, directory: Path, replicas: dict[int, Any], options: tuple[str, ...]
+) -> None:
+    """The command refuses one that runs; afterwards the replica has a new epoch, and the group does without another."""
+    await_recovery(helpers, directory)
+    fill(helpers, directory)
+    folder = str(directory / "replica-2")
+    refused = helpers.quorate("recover", folder)
+    assert refused.returncode == 2
+    assert "runs already" in refused.stderr
+    kill(replicas[2])
+
+    told = helpers.quorate("recover", folder, *options)
+
+    assert told.returncode == 0, told.stderr
+    start(helpers, directory, 2)
+    helpers.eventually(lambda: status(helpers, directory)["replicas"][2]["epoch"], "its recovery request")
+    await_recovery(helpers, directory)
+    await_equal_states(helpers, directory)
+    kill(replicas[0])
+    fill(helpers, directory)
+
+
 def test_a_state_that_rotted_is_fetched(helpers: Any, directory: Path, replicas: dict[int, Any]) -> None:
     await_recovery(helpers, directory)
     fill(helpers, directory)

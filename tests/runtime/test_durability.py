@@ -10,9 +10,17 @@ import pytest
 from quorate.config import Settings
 from quorate.errors import ConfigurationError
 from quorate.folder import CLUSTER_FILE, ClusterFolder, ReplicaFolder, create_cluster, load_replica, renew_incarnation
-from quorate.messages.records import DecidedRecord, RecoveryRecord
+from quorate.messages.records import (
+    CheckpointRecord,
+    DecidedRecord,
+    KeyRecord,
+    PreparedRecord,
+    RecoveryRecord,
+    StableRecord,
+    ViewRecord,
+)
 from quorate.runtime.bootstrap import Assembly
-from quorate.runtime.durability import Found, find, forget_storage, storage_of
+from quorate.runtime.durability import Found, find, forget_storage, let_recover, storage_of
 from quorate.runtime.lifetime import mark_started
 from quorate.storage.log_file import Owner
 from quorate.storage.votes import FileJournal
@@ -46,13 +54,18 @@ def votes_of(folder: ReplicaFolder) -> Path:
     return storage_of(folder) / "votes.log"
 
 
-def keep(folder: ReplicaFolder) -> None:
+def journal_of(folder: ReplicaFolder) -> FileJournal:
     configuration = folder.configuration
     owner = Owner(
         bytes.fromhex(configuration.cluster_id), bytes.fromhex(configuration.incarnation), folder.key_pair.public_key
     )
     journal = FileJournal(storage_of(folder), owner)
     journal.load()
+    return journal
+
+
+def keep(folder: ReplicaFolder) -> None:
+    journal = journal_of(folder)
     journal.append([DecidedRecord(3, A)])
     journal.close()
 
@@ -175,3 +188,58 @@ def test_a_file_that_may_not_be_read_is_named(folder: ReplicaFolder, monkeypatch
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(ConfigurationError, match=r"votes\.log cannot be read: Permission denied; give it to the user"):
         find(folder)
+
+
+def test_whoever_is_to_recover_keeps_its_stable_checkpoint_and_no_vote(folder: ReplicaFolder) -> None:
+    """Votes and views of the life that is not believed are put aside, and the keys' counter goes on."""
+    records = [
+        CheckpointRecord(4, A, A, b"tables"),
+        CheckpointRecord(8, A, A, b"tables"),
+        StableRecord(8, A, (b"frame",)),
+        KeyRecord(77),
+        ViewRecord(3, True, b"frame"),
+        PreparedRecord(9, A, 3, ()),
+        DecidedRecord(9, A),
+    ]
+    journal = journal_of(folder)
+    journal.append(records)
+    journal.close()
+    data = votes_of(folder).read_bytes()
+
+    let_recover(folder, is_clean=False)
+
+    assert votes_of(folder).with_name("votes.damaged").read_bytes() == data
+    kept = journal_of(folder).records()
+    assert sorted(map(repr, kept)) == sorted(map(repr, [RecoveryRecord(False), *records[1:4]]))
+    let_recover(folder, is_clean=True)
+    assert journal_of(folder).records() == [RecoveryRecord(False)]
+
+
+@pytest.mark.parametrize("is_clean", [False, True])
+def test_a_folder_that_is_new_recovers_if_it_is_told_so(cluster: ClusterFolder, is_clean: bool) -> None:
+    """It was made again for a disk that is new: nothing in it says that the replica ever voted."""
+    new = load_replica(cluster.replica(3))
+
+    let_recover(new, is_clean)
+
+    assert close(find(new)).votes_lost == "a recovery that it began before has not ended"
+    assert close(find(new)).records == [RecoveryRecord(False)]
+
+
+def test_in_memory_a_start_that_is_not_the_first_recovers(cluster: ClusterFolder) -> None:
+    folder = load_replica(cluster.replica(3))
+    settings = msgspec.structs.replace(folder.configuration.settings, durability="memory")
+    in_memory = folder._replace(configuration=msgspec.structs.replace(folder.configuration, settings=settings))
+    assert find(in_memory).votes_lost is None
+
+    let_recover(in_memory, is_clean=False)
+
+    assert find(in_memory).votes_lost is not None
+
+
+def test_where_none_can_be_spared_none_recovers(tmp_path: Path) -> None:
+    addresses = [("127.0.0.1", 7400 + index) for index in range(3)]
+    cluster = create_cluster(tmp_path / "three", addresses, "counter", Settings(durability="sync"))
+
+    with pytest.raises(ConfigurationError, match="fewer than four replicas"):
+        let_recover(load_replica(cluster.replica(0)), is_clean=False)

@@ -35,6 +35,9 @@ COMMANDS: Final = {
     "up": _Command("quorate.cli.up:up", "Start a cluster on this machine, with a gateway for Redis clients."),
     "init": _Command("quorate.cli.init:init", "Make the folders of a new cluster."),
     "replica": _Command("quorate.cli.replica:replica", "Run one replica."),
+    "recover": _Command(
+        "quorate.cli.recover:recover", "Let a replica recover that was broken into, or has a new disk."
+    ),
     "gateway": _Command("quorate.cli.gateway:gateway", "Run a gateway from another protocol."),
     "status": _Command("quorate.cli.status:status", "Show what each replica thinks."),
     "invoke": _Command("quorate.cli.invoke:invoke", "Have one operation executed."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission
+from quorate.core import admission, answers
 from quorate.core.context import MILLISECOND, Core
 from quorate.core.log import Phase, Slot
 from quorate.core.ports import Opened
@@ -88,9 +88,7 @@ def on_new_key(core: Core, opened: Opened) -> None:
     if reason is None:
         reason = learn(core, message, opened.frame)
     elif reason is admission.OLDER:
-        newer, frame = core.keys.known[message.replica]
-        if frame:
-            core.forward(message.replica, newer, frame)
+        answer(core, message.replica, core.keys.known[message.replica])
     elif reason is admission.OWN and message.counter > core.keys.counter and core.entropy is not None:
         # An earlier life, of which nothing was kept, got further: the others listen to nothing below.
         core.keys.counter = message.counter
@@ -98,7 +96,15 @@ def on_new_key(core: Core, opened: Opened) -> None:
     if reason is not None:
         admission.refuse(core, message, reason)
     elif core.keys.said is not None:
-        core.forward(message.replica, *core.keys.said)
+        answer(core, message.replica, core.keys.said)
+
+
+def answer(core: Core, peer: int, said: tuple[NewKey, bytes]) -> None:
+    """Tell a peer of a NEW-KEY, as far as its allowance goes (B21)."""
+    message, frame = said
+    if frame and answers.may_answer(core, peer):
+        answers.charge(core, peer, 1, len(frame))
+        core.forward(peer, message, frame)
 
 
 def learn(core: Core, message: NewKey, frame: bytes) -> str | None:

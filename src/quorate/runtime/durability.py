@@ -12,11 +12,11 @@ from quorate.core.ports import Service
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, StorageDamaged
 from quorate.folder import ReplicaFolder
-from quorate.messages.records import Record, RecoveryRecord, StableRecord
+from quorate.messages.records import KeyRecord, Record, RecoveryRecord, StableRecord
 from quorate.runtime.driver import Driver, Outlet, PatientDriver
 from quorate.runtime.keeper import Keeper
 from quorate.runtime.kept_service import KeptService
-from quorate.runtime.lifetime import has_started
+from quorate.runtime.lifetime import has_started, mark_started
 from quorate.runtime.roster import Roster
 from quorate.services.loading import load_service
 from quorate.storage.log_file import Owner, sync_folder
@@ -53,6 +53,13 @@ def storage_of(folder: ReplicaFolder) -> Path:
     return folder.path / STORAGE_FOLDER / folder.configuration.incarnation
 
 
+def _owner_of(folder: ReplicaFolder) -> Owner:
+    configuration = folder.configuration
+    return Owner(
+        bytes.fromhex(configuration.cluster_id), bytes.fromhex(configuration.incarnation), folder.key_pair.public_key
+    )
+
+
 def find(folder: ReplicaFolder) -> Found:
     """Read what an earlier life of the replica left, and make ready to go on. Raises ConfigurationError."""
     configuration = folder.configuration
@@ -62,9 +69,7 @@ def find(folder: ReplicaFolder) -> Found:
         lost = "it was started before in this incarnation and its votes were in memory" if was_started else None
         return Found(service, [], lost, None, None)
     place = storage_of(folder)
-    owner = Owner(
-        bytes.fromhex(configuration.cluster_id), bytes.fromhex(configuration.incarnation), folder.key_pair.public_key
-    )
+    owner = _owner_of(folder)
     is_synced = configuration.settings.durability == "sync"
     journal = FileJournal(place, owner, is_synced)
     lost = _load(journal, was_started)
@@ -99,13 +104,35 @@ def _load(journal: FileJournal, was_started: bool) -> str | None:
     return None
 
 
-def _begin_recovery(place: Path, journal: FileJournal) -> None:
-    """Put what is left of the votes aside, and begin anew with the one record that says so. Between the two there is no
-    file, which says the same."""
+def let_recover(folder: ReplicaFolder, is_clean: bool) -> None:
+    """Whatever the replica kept, it recovers when it starts next. Of its state it keeps the stable checkpoint, whose
+    certificate and digest are checked then; if *is_clean*, nothing. Raises ConfigurationError."""
+    configuration = folder.configuration
+    if quorums_of(configuration.replica_count).faults == 0:
+        raise ConfigurationError(f"{folder.path}: with fewer than four replicas none can be spared while it recovers")
+    mark_started(folder.path, configuration.incarnation)
+    if configuration.settings.durability == "memory":
+        return
+    place, owner = storage_of(folder), _owner_of(folder)
+    before = FileJournal(place, owner)
+    whole = _load(before, was_started=True) is None and not is_clean
+    records: list[Record] = [record for record in before.records() if isinstance(record, KeyRecord)]
+    stable = next((record for record in before.records() if isinstance(record, StableRecord)), None)
+    if whole and stable is not None:
+        key = ("checkpoint", stable.sequence_number)
+        records += [record for record in before.records() if record.key() == key or record is stable]
+    journal = FileJournal(place, owner)
+    _begin_recovery(place, journal, records if whole else [])
+    journal.close()
+
+
+def _begin_recovery(place: Path, journal: FileJournal, records: Sequence[Record] = ()) -> None:
+    """Put what is left of the votes aside, and begin anew with the record that says so, and *records*. Between the two
+    there is no file, which says the same."""
     try:
         if journal.path.exists():
             journal.path.replace(place / DAMAGED_FILE)
-        _make(place, journal, (RecoveryRecord(False),))
+        _make(place, journal, (RecoveryRecord(False), *records))
     except OSError as error:
         raise ConfigurationError(f"{journal.path} cannot be put aside: {error.strerror}; mend its folder") from error
 
