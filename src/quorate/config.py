@@ -65,6 +65,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How often a replica draws new session keys; 0: never. docs/RECOVERY.md says what that is good for."""
     recovery_pause_ms: Annotated[int, Meta(ge=0, le=2**31)] = 10_000
     """A replica's recoveries are executed at least so far apart; a request that comes sooner is passed over."""
+    recovery_interval_ms: Annotated[int, Meta(ge=0, le=2**40)] = 0
+    """How often each replica recovers by itself, one after the other; 0: never."""
 
     @property
     def window(self) -> int:
@@ -93,6 +95,7 @@ SETTING_COMMENTS: Final = {
     "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
     "key_refresh_ms": "how often a replica draws new session keys for its MACs; 0: never; docs/RECOVERY.md",
     "recovery_pause_ms": "how far apart two recoveries of one replica are at least",
+    "recovery_interval_ms": "how often each replica recovers by itself, one after the other; 0: never",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

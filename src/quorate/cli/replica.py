@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     configure_logging(log_format, log_level)
     loaded = load_replica(folder, ask_passphrase)
     try:
-        uvloop.run(run_replica(loaded))
+        if uvloop.run(run_replica(loaded)):
+            # A program that is read from disk again, with nothing in memory of what ran before.
+            os.execv(sys.executable, [sys.executable, "-m", "quorate", *sys.argv[1:]])
     except ConfigurationError:
         raise
     except Exception as error:  # a defect of any part ends here, and the process with it

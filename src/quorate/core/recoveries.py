@@ -47,6 +47,10 @@ class Recoveries:
         """The highest recovery point: the group goes on at least that far, with null requests if need be (REC-4)."""
         return max((recovery_point(row.epoch, settings) for row in self.rows.values()), default=0)
 
+    def under_way(self, low_watermark: int, settings: Settings) -> set[int]:
+        """The replicas whose recovery points are above this low watermark: they may still be silent."""
+        return {row.replica for row in self.rows.values() if recovery_point(row.epoch, settings) > low_watermark}
+
     def epoch_of(self, replica: int) -> int:
         """A replica's recovery epoch, as it is executed here."""
         row = self.rows.get(replica)

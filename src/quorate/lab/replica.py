@@ -48,6 +48,7 @@ class LabFittings(Fittings):
 
     def __init__(self, folder: ReplicaFolder) -> None:
         super().__init__()
+        self.is_scheduled = False
         self.clock: ShiftedClock = ShiftedClock()
         self.tracing = True
         self._folder = folder

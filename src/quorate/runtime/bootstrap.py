@@ -15,21 +15,24 @@ from functools import partial
 from typing import Any, Final
 
 from quorate.auth.authenticator import ReplicaAuthenticator
+from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.errors import QuorateError
 from quorate.folder import ReplicaFolder
 from quorate.net.links import Dialer, Identity, LinkHandler, LinkLimits, Listener, Rate, listen
 from quorate.net.tls import credentials_of
-from quorate.runtime.durability import find
+from quorate.runtime.durability import find, let_recover
 from quorate.runtime.inspection import Inspector, Parts
 from quorate.runtime.lifetime import hold_folder, mark_started
 from quorate.runtime.node import Core, Node
 from quorate.runtime.ports import Clock, SystemClock
 from quorate.runtime.reception import Reception, Refusals
 from quorate.runtime.roster import Roster
+from quorate.runtime.schedule import Schedule, may_be_spared
 from quorate.runtime.telemetry import Fields, Telemetry, is_watching
 from quorate.runtime.watched import WatchedService
 
+NORMAL: Final = "normal"
 RECOVERING: Final = "recovering"
 """The status of a replica that lost its votes and is to take part again."""
 _RECOVERS: Final = "it takes part again once the others have executed its request, and a window of others after that"
@@ -37,6 +40,8 @@ _STAYS_SILENT: Final = (
     "it stays silent; when all replicas were stopped, start the cluster anew, empty: `quorate init --renew` "
     "with the folder of the whole cluster, or `quorate up`"
 )
+_LOOK_SECONDS: Final = 0.5
+"""How often a replica looks whether it is to recover."""
 _FILES: Final = 65_536
 """Open files that a replica asks the system for; each link is one."""
 _STOP_SECONDS: Final = 2.0
@@ -50,6 +55,8 @@ class Fittings:
         self.clock: Clock = SystemClock()
         self.tracing = is_watching()
         """Whether the rules tell of their ordinary steps."""
+        self.is_scheduled = True
+        """Whether the replica recovers by itself, where the cluster's settings say so."""
 
     def core_of(self, assembly: Assembly) -> Core:
         """What the node drives."""
@@ -87,7 +94,7 @@ class Assembly:
             tracing=fittings.tracing,
             entropy=secrets.token_bytes,
         )
-        roster = Roster()
+        roster = self.roster = Roster()
         refusals = Refusals(self.telemetry.refused)
         driver = found.driver(roster, self.telemetry.trace)
         self.inspector: Final = Inspector(
@@ -114,18 +121,23 @@ def _standing(replica: Replica) -> Fields:
     return {"view": replica.core.view, "status": replica.core.status.value}
 
 
-async def run_replica(folder: ReplicaFolder, fittings: Fittings | None = None) -> None:
-    """Run a replica until SIGTERM or SIGINT. Raises what stopped it before that."""
+async def run_replica(folder: ReplicaFolder, fittings: Fittings | None = None) -> bool:
+    """Run a replica until SIGTERM or SIGINT, or until it is time that it recovers: then True, and its next life does.
+    Raises what stopped it before that."""
     fittings = fittings or Fittings()
     with hold_folder(folder.path), _until_signal() as end:
         _allow_many_files()
         assembly = Assembly(folder, fittings)
         async with fittings.around(assembly):
-            await _work(assembly, end)
+            await _work(assembly, end, fittings.is_scheduled)
         assembly.telemetry.say(logging.INFO, "stopped")
+        is_to_recover = end.result()
+        if is_to_recover:
+            let_recover(folder, is_clean=False)
+        return is_to_recover
 
 
-async def _work(assembly: Assembly, end: asyncio.Future[None]) -> None:
+async def _work(assembly: Assembly, end: asyncio.Future[bool], is_scheduled: bool) -> None:
     """Open the links and run until *end*."""
     folder = assembly.folder
     listener, dialers = await _connect(assembly)
@@ -134,6 +146,9 @@ async def _work(assembly: Assembly, end: asyncio.Future[None]) -> None:
         assembly.node.start()
         _announce(assembly)
         _settle_memory()
+        if is_scheduled:
+            schedule = asyncio.ensure_future(_recover_in_time(assembly, end))
+            end.add_done_callback(lambda _: schedule.cancel())
         await end
     finally:
         assembly.node.stop()
@@ -142,15 +157,34 @@ async def _work(assembly: Assembly, end: asyncio.Future[None]) -> None:
             await asyncio.to_thread(assembly.found.keeper.close)
 
 
+async def _recover_in_time(assembly: Assembly, end: asyncio.Future[bool]) -> None:
+    """End this life, when the schedule says so and the group can spare the replica."""
+    configuration, replica = assembly.folder.configuration, assembly.replica
+    quorums, interval = quorums_of(configuration.replica_count), configuration.settings.recovery_interval_ms * 1000
+    if not interval or not quorums.faults:
+        return
+    wall = SystemClock().wall
+    schedule = Schedule(assembly.folder.replica_id, configuration.replica_count, interval, wall())
+    while not end.done():
+        await asyncio.sleep(_LOOK_SECONDS)
+        report = replica.report()
+        is_well = report.status == NORMAL and not report.needs_state
+        away = replica.core.tables.recoveries.under_way(report.low_watermark, configuration.settings)
+        connected = sum(1 for _ in assembly.roster.replicas())
+        if schedule.is_time(wall()) and is_well and may_be_spared(quorums, connected, len(away)) and not end.done():
+            assembly.telemetry.say(logging.INFO, "recovers-on-schedule")
+            end.set_result(True)
+
+
 @contextmanager
-def _until_signal() -> Iterator[asyncio.Future[None]]:
+def _until_signal() -> Iterator[asyncio.Future[bool]]:
     """A future that is done when SIGTERM or SIGINT comes, or fails with what no part of the replica expected."""
     loop = asyncio.get_running_loop()
-    end: asyncio.Future[None] = loop.create_future()
+    end: asyncio.Future[bool] = loop.create_future()
 
     def stop() -> None:
         if not end.done():
-            end.set_result(None)
+            end.set_result(False)
 
     def fail(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
