@@ -305,3 +305,42 @@ def test_rec_3_the_request_is_fresh() -> None:
     halves = {message.half for sender, message in group.sent if isinstance(message, NewKey) and sender == 2}
     assert {half_of(request)} == halves
     assert recorder.effects[2][0] == Persist(RecoveryRecord(False))
+
+
+def in_view_1(settings: Settings = SMALL) -> tuple[Group, int]:
+    """A group in view 1, by a NEW-VIEW with VIEW-CHANGEs of 1, 2 and 3."""
+    group, session = lively(settings)
+    group.stopped.add(0)
+    group.submit(group.request((b"add 1",), session, 10))
+    group.advance(3000)
+    group.stopped.clear()
+    group.advance(3000)
+    assert [group.core(number).view for number in range(4)] == [1] * 4
+    assert group.core(3).views.epochs == {1: 0, 2: 0, 3: 0}
+    return group, session
+
+
+def test_epoch_5_a_view_that_keeps_a_recovered_replica_out_is_left() -> None:
+    """View 1 began with a VIEW-CHANGE of replica 3, which then loses its votes. When it has recovered it is in one view
+    with the others, and they can do without another."""
+    group, session = in_view_1()
+    lose_votes(group, 3)
+    await_recovery(group, 3)
+    group.advance(3000)
+    assert [group.core(number).view for number in range(4)] == [2] * 4
+    assert [group.core(number).status for number in range(4)] == [Status.NORMAL] * 4
+    assert group.core(3).views.epochs.get(3, group.core(3).epoch) == group.core(3).epoch
+    group.stopped.add(0)
+    group.submit(group.request((b"add 1",), session, 11))
+    assert [total_of(group.services[number]) for number in (1, 2, 3)] == [11] * 3
+    assert [group.core(number).view for number in (1, 2, 3)] == [2] * 3
+
+
+def test_epoch_5_also_after_a_restart() -> None:
+    """What the NEW-VIEW carries is known from its record."""
+    group, _ = in_view_1()
+    assert group.restart(2).core.views.epochs == {1: 0, 2: 0, 3: 0}
+    lose_votes(group, 3)
+    await_recovery(group, 3)
+    group.advance(3000)
+    assert [group.core(number).view for number in range(4)] == [2] * 4

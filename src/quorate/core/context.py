@@ -88,6 +88,8 @@ class Views:
         """The newest VIEW-CHANGE of each sender, its own too (B5)."""
         self.new_view_frame = b""
         """The NEW-VIEW by which this replica entered its view; empty in view 0."""
+        self.epochs: dict[int, int] = {}
+        """Whose VIEW-CHANGEs that NEW-VIEW carries, and of which recovery epochs."""
         self.pending_new_view: tuple[NewView, Choice, bytes, tuple[bytes, ...]] | None = None
         """A valid NEW-VIEW that cannot be entered yet: its checkpoint is not held here."""
         self.changes = 0

@@ -9,6 +9,7 @@ from quorate.config import ClusterConfiguration
 from quorate.core import (
     admission,
     checkpoints,
+    epochs,
     execution,
     invariants,
     normal_case,
@@ -104,6 +105,8 @@ class Replica:
             self._conclude()
             timers.restate(core)
             reason = timers.expired(core)
+            if reason is None and epochs.who_is_kept_out(core) is not None:
+                reason = "a replica that has recovered cannot enter it"
             if reason is not None:
                 view_change.start(core, core.view + 1, reason)
                 self._conclude()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quorate.core import checkpoints, recovery, session_keys, view_change
+from quorate.core import checkpoints, epochs, recovery, session_keys, view_change
 from quorate.core.context import Core, HeldCheckpoint, Status
 from quorate.core.log import Phase, Slot, Vote, open_batch
 from quorate.core.new_view import Choice
@@ -117,6 +117,7 @@ def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:
         require(isinstance(message, NewView), "a view record of a view holds the NEW-VIEW that it was entered by")
         assert isinstance(message, NewView)
         core.views.new_view_frame = record.frame
+        core.views.epochs = epochs.epochs_of(message)
         view_change.choose(core, Choice(message.checkpoint, message.chosen), envelope.attachments)
         return
     core.status = Status.VIEW_CHANGE

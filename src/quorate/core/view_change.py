@@ -242,6 +242,7 @@ def enter(core: Core, message: NewView, choice: Choice, frame: bytes, proposals:
     covered = choice.covered
     core.status = Status.NORMAL
     core.views.new_view_frame = frame
+    core.views.epochs = epochs.epochs_of(message)
     core.views.pending_new_view = None
     core.views.view_changes = {
         replica: entry for replica, entry in core.views.view_changes.items() if entry[0].view > core.view
