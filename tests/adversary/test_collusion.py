@@ -123,7 +123,7 @@ def test_requests_at_will_are_executed_under_a_lent_key_and_denied_under_a_repli
 
 def test_requests_under_a_replicas_key_are_refused_from_a_client() -> None:
     refusals = World(plan(4, "own-requests", liars=("pose-as-replica",))).run().refusals
-    assert refusals["REQUEST: of an unknown client"] > 0
+    assert refusals["REQUEST: of a replica, and none to recover"] > 0
 
 
 def test_certificates_of_f_signatures_hold_nowhere() -> None:

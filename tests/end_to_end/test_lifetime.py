@@ -64,8 +64,8 @@ def test_a_replica_that_restarts_alone_recovers(start_cluster: Any, helpers: Any
     assert cluster.line(exited)
     alone = helpers.quorate_in_background("replica", str(cluster.directory / "replica-3"))
 
-    helpers.eventually(lambda: cluster.status()["replicas"][3]["epoch"], "its recovery request")
-    helpers.eventually(lambda: cluster.status()["healthy"], "the end of its recovery")
+    helpers.eventually(lambda: cluster.status()["replicas"][3]["epoch"], "its recovery request", 60.0)
+    helpers.eventually(lambda: cluster.status()["healthy"], "the end of its recovery", 60.0)
 
     replica = cluster.status()["replicas"][3]
     assert (replica["status"], replica["votes_lost"]) == ("normal", None)
