@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up test lint bench campaign fuzz compiled clean
+.PHONY: help up test lint bench campaign chaos fuzz compiled clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside 
 
 campaign: $(VENV)/.installed-for-development  ## Ten minutes of simulated worlds; goes on where the last one ended; report in build/campaign.
 	$(BIN)/quorate campaign --seconds 600 --output build/campaign --mix $(ARGS)
+
+chaos: $(VENV)/.installed packages-for-chaos  ## Ten minutes of kills, pauses, cut links and damaged files for real processes; ARGS="--seconds 60 --seed 7".
+	nice -n 10 $(BIN)/quorate chaos --seconds 600 $(ARGS)
 
 fuzz: $(VENV)/.installed-for-development  ## Ten minutes of bytes that nobody meant, for all that reads some; ARGS="--seconds 60 replica" chooses.
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || true
@@ -64,10 +67,12 @@ $(BIN)/python:
 
 # ---------------------------------------------------------------------------------------------- Debian packages
 
-.PHONY: packages-for-test packages-for-bench
+.PHONY: packages-for-test packages-for-bench packages-for-chaos
 
-packages-for-test:
+packages-for-test: packages-for-chaos
 	@{ type -P redis-server && type -P redis-benchmark; } >/dev/null || $(call apt_install,redis-server redis-tools)
+
+packages-for-chaos:
 	@type -P ip >/dev/null || [ "$$(id -u)" != 0 ] || $(call apt_install,iproute2)  # else what needs it is skipped
 
 packages-for-bench: packages-for-test

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runtime",
         "services",
         "sim",
+        "storage",
     },
     "cli": {
         *(

@@ -19,6 +19,11 @@ def test_operations() -> None:
     assert answers == ["-", "ok", "12", "no", "ok", "3"]
 
 
+def test_numbers_are_added() -> None:
+    answers = run(RegisterService(), "add x 5", "add x -7", "write x y", "add x 1", "read x", "add z one", "read z")
+    assert answers == ["5", "-2", "ok", "? no number", "y", "? no number", "-"]
+
+
 def test_nonsense_is_answered_and_changes_nothing() -> None:
     service = RegisterService()
     before = service.checkpoint(1)

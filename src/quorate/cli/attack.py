@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 import msgspec
-import uvloop
 
 from quorate.cli.addresses import LOOPBACK, free_ports
 from quorate.cli.health import NORMAL
@@ -24,6 +22,7 @@ from quorate.cli.output import print_json
 from quorate.cli.parent import environment_of_child
 from quorate.cli.processes import Child, Children
 from quorate.cli.status import ask_all
+from quorate.cli.stopping import until_stopped
 from quorate.cli.verdicts import print_catalogue, print_matrix, print_matrix_as_markdown, print_one, summary
 from quorate.client.aio import connect
 from quorate.config import Settings
@@ -105,7 +104,7 @@ def attack(
     elif whole_matrix:
         if replicas:
             raise ConfigurationError("--all chooses who attacks: leave out --replica")
-        verdicts = _until_stopped(_run_matrix(_chosen(what), terms))
+        verdicts = until_stopped(_run_matrix(_chosen(what), terms))
         if as_json:
             print_json(msgspec.to_builtins(verdicts))
         elif markdown:
@@ -114,7 +113,7 @@ def attack(
             print_matrix(verdicts)
         sys.exit(_exit_code(verdicts))
     else:
-        verdict = _until_stopped(_run_one(*_target(what), replicas, terms))
+        verdict = until_stopped(_run_one(*_target(what), replicas, terms))
         print_json(msgspec.to_builtins(verdict)) if as_json else print_one(verdict)
         sys.exit(_exit_code([verdict]))
 
@@ -142,27 +141,6 @@ def _target(what: tuple[str, ...]) -> tuple[Attack, Path]:
             f"{found.name} needs a cluster whose replicas are in network namespaces: quorate attack --all {found.name}"
         )
     return found, Path(what[1] if len(what) == 2 else DEFAULT_DIRECTORY)
-
-
-def _until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run; SIGTERM and SIGHUP end it as Ctrl-C does, so that nothing stays stopped or cut."""
-
-    async def run() -> Any:
-        task = asyncio.create_task(work)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
-        return await task
-
-    try:
-        return uvloop.run(run())
-    except asyncio.CancelledError:
-        raise QuorateError("stopped before there was a verdict") from None
-
-
-def _cancel_once(task: asyncio.Task[Any]) -> None:
-    """What ends in order already is not interrupted."""
-    if not task.cancelling():
-        task.cancel()
 
 
 async def _run_one(attack: Attack, directory: Path, replicas: Sequence[int], terms: Terms) -> Verdict:

@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "client": _Command("quorate.cli.client:client", "Let clients in, list them, shut them out."),
     "bench": _Command("quorate.cli.bench:bench", "Measure throughput and latency."),
     "attack": _Command("quorate.cli.attack:attack", "Turn replicas of a running laboratory into traitors, and judge."),
+    "chaos": _Command("quorate.cli.chaos:chaos", "Maltreat a cluster of processes while clients work, and judge."),
     "lab-replica": _Command("quorate.lab.replica:lab_replica", "Run one replica of a laboratory."),
     "sim": _Command("quorate.cli.sim:sim", "Run the protocol in simulated, hostile worlds."),
     "campaign": _Command("quorate.cli.campaign:campaign", "Run very many simulated worlds, and make a report."),

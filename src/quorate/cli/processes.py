@@ -49,17 +49,23 @@ class Children:
         self._is_stopping = False
 
     async def start(
-        self, name: str, arguments: Sequence[str], when_ended: Callable[[Child], None], inside: Sequence[str] = ()
+        self,
+        name: str,
+        arguments: Sequence[str],
+        when_ended: Callable[[Child], None],
+        inside: Sequence[str] = (),
+        errors: int | None = None,
     ) -> Child:
         """Run `quorate` with *arguments* and call *when_ended* if it ends before `stop`. *inside* is a command that
-        runs its arguments somewhere else, as the same process.
+        runs its arguments somewhere else, as the same process. *errors* is the file for what it logs.
 
         It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
         """
         process = await create_subprocess_exec(
             *(*inside, sys.executable, "-m", "quorate", *arguments),
             stdin=DEVNULL,
-            stdout=DEVNULL,  # errors and logs go to standard error, which is this process's own
+            stdout=DEVNULL,  # errors and logs go to standard error, by default this process's own
+            stderr=errors,
             env=environment_of_child(),
             start_new_session=True,
         )

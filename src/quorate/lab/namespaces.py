@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from quorate.errors import ConfigurationError, QuorateError
@@ -101,6 +101,13 @@ class NamespaceCutter:
         for path in lost:
             await _route("add", path)
             self._lost.append(path)
+
+    async def lose(self, paths: Collection[Path]) -> None:
+        """Lose packets on these paths and on no others."""
+        for path in [path for path in self._lost if path not in paths]:
+            await _route("del", path)
+            self._lost.remove(path)
+        await self.cut([path for path in paths if path not in self._lost])
 
     async def mend(self) -> None:
         """Remove the routes."""

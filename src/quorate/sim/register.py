@@ -1,7 +1,8 @@
 """Registers by name: the smallest service whose histories can be judged for linearizability.
 
-An operation is text, so that traces read well: `read KEY`, `write KEY VALUE`, `append KEY VALUE` and
-`swap KEY OLD NEW`. Appending is there because a request that is executed twice, or not at all, shows in the value.
+An operation is text, so that traces read well: `read KEY`, `write KEY VALUE`, `append KEY VALUE`,
+`add KEY NUMBER` and `swap KEY OLD NEW`. Appending and adding are there because a request that is executed twice, or not
+at all, shows in the value.
 """
 
 from __future__ import annotations
@@ -19,16 +20,27 @@ ABSENT: Final = b"-"
 """The value of a register that was never written."""
 DONE: Final = b"ok"
 REFUSED: Final = b"no"
+NO_NUMBER: Final = b"? no number"
 SHAPE: Final = Shape(bits=2, levels=2)
 """Sixteen partitions: few registers live in a simulated world."""
 
 Value = bytes
 Rule = Callable[[Value, list[bytes]], tuple[Value, bytes]]
 
+
+def _add(value: Value, arguments: list[bytes]) -> tuple[Value, bytes]:
+    try:
+        total = b"%d" % (int(arguments[0]) + (0 if value == ABSENT else int(value)))
+    except ValueError:
+        return value, NO_NUMBER
+    return total, total
+
+
 _RULES: Final[dict[bytes, tuple[int, Rule]]] = {
     b"read": (0, lambda value, _: (value, value)),
     b"write": (1, lambda _, arguments: (arguments[0], DONE)),
     b"append": (1, lambda value, arguments: (joined := (b"" if value == ABSENT else value) + arguments[0], joined)),
+    b"add": (1, _add),
     b"swap": (2, lambda value, arguments: (arguments[1], DONE) if value == arguments[0] else (value, REFUSED)),
 }
 
