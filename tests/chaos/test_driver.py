@@ -48,6 +48,10 @@ class Machines:
         self.running[replica] = False
         self.did.append(f"stop {replica}")
 
+    async def let_recover(self, replica: int, is_clean: bool) -> None:
+        assert not self.running[replica]
+        self.did.append(f"recover {replica}{' clean' * is_clean}")
+
     def pause(self, replica: int) -> None:
         self.paused.add(replica)
 
@@ -112,8 +116,10 @@ def carry_out(machines: Machines, *plan: Step, lines: list[str] | None = None) -
 
 @pytest.mark.parametrize("fault", sorted(set(Fault)))
 def test_nothing_is_left_behind(fault: Fault, tmp_path: Path) -> None:
-    machines = Machines(tmp_path)
-    (tmp_path / "state-1.log").write_bytes(b"state")
+    machines = Machines(tmp_path / "storage")
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "storage" / "votes.log").write_bytes(b"votes")
+    (tmp_path / "storage" / "state-1.log").write_bytes(b"state")
     whom = (0, 1, 2, 3) if fault is Fault.KILL_ALL else () if fault is Fault.KILL_GATEWAY else (2,)
 
     driver = carry_out(machines, step_of(1, fault, *whom))
@@ -136,6 +142,20 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     carry_out(machines, step_of(1, Fault.KILL_AGAIN, 1))
     assert machines.did == ["kill 1", "start 1"] * (len(machines.did) // 2)
     assert len(machines.did) >= 6
+
+
+def test_a_wipe_takes_everything(tmp_path: Path) -> None:
+    (folder := tmp_path / "storage").mkdir()
+    machines = Machines(folder)
+    carry_out(machines, step_of(1, Fault.WIPE, 1))
+    assert not folder.exists()
+    assert machines.did == ["kill 1", "start 1"]
+
+
+def test_a_replica_is_let_recover_while_it_is_down(tmp_path: Path) -> None:
+    machines = Machines(tmp_path)
+    carry_out(machines, step_of(1, Fault.RECOVER, 1), step_of(2, Fault.RECOVER, 2, chance=8))
+    assert machines.did == ["kill 1", "recover 1", "start 1", "kill 2", "recover 2 clean", "start 2"]
 
 
 def test_links_are_cut_as_the_shape_says(tmp_path: Path) -> None:
@@ -162,7 +182,7 @@ def test_after_damage_a_replica_starts_again(tmp_path: Path, chance: int) -> Non
     assert machines.did == ["kill 1", "start 1"]
     path = tmp_path / "state-1.log"
     assert not path.exists() or path.read_bytes() != before
-    assert sum(count for name, count in driver.done.items() if name.startswith("state ")) == 1
+    assert sum(count for name, count in driver.done.items() if name.startswith("state-")) == 1
     assert any("state-1.log" in line for line in lines)
 
 

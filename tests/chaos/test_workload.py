@@ -29,8 +29,9 @@ DEEDS = 400
 class Engine:
     """Executes at once, or as a fault wants it."""
 
-    def __init__(self, fault: str = "") -> None:
+    def __init__(self, fault: str = "", share: float = 0.05) -> None:
         self.fault = fault
+        self.share = share
         self.is_over = False
         """The faults, when the end is read."""
         self._service = RedisService()
@@ -44,7 +45,7 @@ class Engine:
     async def invoke(self, operation: bytes, timeout: float | None = None) -> bytes:
         """For the library's door."""
         await asyncio.sleep(self._random.random() * 0.002)
-        strikes = self.fault if self._random.random() < 0.05 and not self.is_over else ""
+        strikes = self.fault if self._random.random() < self.share and not self.is_over else ""
         if strikes == "timeout before":
             raise RequestTimeout("no reply")
         if strikes == "forget" and b"SET" in operation:
@@ -113,14 +114,14 @@ def test_what_nobody_knows_of_may_have_happened_or_not(fault: str) -> None:
 
 
 def test_a_service_that_executes_twice_is_found_out() -> None:
-    _, problems = asyncio.run(work(Engine("twice")))
+    _, problems = asyncio.run(work(Engine("twice", 0.5)))
 
     assert any("was executed 2 times" in problem for problem in problems)
     assert any("counter-" in problem and "no linearization" in problem for problem in problems)
 
 
 def test_a_service_that_forgets_writes_is_found_out() -> None:
-    _, problems = asyncio.run(work(Engine("forget")))
+    _, problems = asyncio.run(work(Engine("forget", 0.5)))
 
     assert any("register-" in problem and "no linearization" in problem for problem in problems)
 

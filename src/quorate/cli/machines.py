@@ -103,6 +103,14 @@ class LocalMachines:
         """SIGTERM, and wait for its end."""
         await self._end(self._replicas[replica], signal.SIGTERM)
 
+    async def let_recover(self, replica: int, is_clean: bool) -> None:
+        """`quorate recover`. The replica is down."""
+        arguments = ["recover", str(self._cluster.replica(replica)), *(["--clean"] if is_clean else [])]
+        child = await self._start(f"replica-{replica}", arguments, ())
+        self._made_to_end.add(child)
+        if await child.process.wait() != 0:
+            self._ended.append(f"`quorate recover` of replica {replica}: {child.how_it_ended()}")
+
     async def restart_gateway(self, gateway: int, seconds: float) -> None:
         """SIGKILL, and start it again so much later."""
         await self._end(self._gateways[gateway], signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -16,6 +17,7 @@ from quorate.lab.chaos.plan import PARTITIONS, Fault, Step
 from quorate.lab.chaos.watch import Watch
 from quorate.lab.paths import lost_paths
 from quorate.lab.workload import now
+from quorate.storage.votes import VOTES_FILE
 
 RECOVER_SECONDS: Final = 180.0
 """Who has not recovered by itself within so long never will. The machine may be busy with other things."""
@@ -140,8 +142,25 @@ class Driver:
             paths = {path for step, fault in self._cuts.items() for path in lost_paths(fault, step.replicas, count)}
             await self._machines.lose(sorted(paths))
 
+    async def _recover(self, step: Step, replica: int) -> None:
+        async with self._down[replica]:
+            await self._machines.kill(replica)
+            await self._machines.let_recover(replica, is_clean=step.chance % 2 == 0)
+            await asyncio.sleep(step.seconds)
+            await self._machines.start(replica)
+
+    async def _wipe(self, step: Step, replica: int) -> None:
+        async with self._down[replica]:
+            await self._machines.kill(replica)
+            shutil.rmtree(self._machines.storage(replica))
+            await asyncio.sleep(step.seconds)
+            await self._machines.start(replica)
+
     async def _damage_state(self, step: Step, replica: int) -> None:
         await self._damage(step, replica, STATE_FILES)
+
+    async def _damage_votes(self, step: Step, replica: int) -> None:
+        await self._damage(step, replica, VOTES_FILE)
 
     async def _damage(self, step: Step, replica: int, pattern: str) -> None:
         """While it is down, or while it runs: then it is killed afterwards, as damage shows when files are read."""
@@ -166,7 +185,7 @@ class Driver:
         except FileNotFoundError as error:  # a running replica has just replaced it
             self._tell(step.number, f"replica {replica}: nothing damaged, {error.filename} has gone")
             return
-        self.done[damage.name.partition("-")[0] + " " + damage.kind if damage else "no file to damage"] += 1
+        self.done[f"{pattern} {damage.kind}" if damage else "no file to damage"] += 1
         self._tell(step.number, f"replica {replica}: {damage or 'no file to damage'}")
 
     _HANDS: Final[dict[Fault, Callable[[Driver, Step, int], Awaitable[None]]]] = {
@@ -179,4 +198,7 @@ class Driver:
         Fault.DEAF: _partition,
         Fault.UNHEARD: _partition,
         Fault.DAMAGE_STATE: _damage_state,
+        Fault.DAMAGE_VOTES: _damage_votes,
+        Fault.WIPE: _wipe,
+        Fault.RECOVER: _recover,
     }

@@ -28,6 +28,9 @@ class Machines(Protocol):
     async def stop(self, replica: int) -> None:
         """SIGTERM, and wait for its end."""
 
+    async def let_recover(self, replica: int, is_clean: bool) -> None:
+        """`quorate recover`, with `--clean` if nothing of its state shall be kept. The replica is down."""
+
     def pause(self, replica: int) -> None:
         """SIGSTOP, if it runs."""
 

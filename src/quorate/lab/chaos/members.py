@@ -12,8 +12,9 @@ from quorate.config import ClientEntry, Settings
 from quorate.folder import CLUSTER_FILE, ClusterFolder, create_client, create_cluster, render_configuration
 
 SERVICE: Final = "redis"
-SETTINGS: Final = Settings(durability="sync", checkpoint_interval=32)
-"""Kills may hit all, so what is acknowledged has to be on disk. Checkpoints are frequent, so that there are many."""
+SETTINGS: Final = Settings(durability="sync", checkpoint_interval=32, key_refresh_ms=5000, recovery_pause_ms=1000)
+"""Kills may hit all, so what is acknowledged has to be on disk. Checkpoints, new session keys and recoveries of one
+replica come often, so that a run sees many."""
 GATEWAYS: Final = ("gateway-0", "gateway-1")
 CLIENTS: Final = ("client", "client-1")
 """The folders of who uses the library; the first is the one that every cluster has."""

@@ -27,6 +27,9 @@ class Fault(StrEnum):
     DEAF = "one-way-deaf"
     UNHEARD = "one-way-unheard"
     DAMAGE_STATE = "damage-state"
+    DAMAGE_VOTES = "damage-votes"
+    WIPE = "wipe"
+    RECOVER = "recover"
     KILL_ALL = "kill-all"
     KILL_GATEWAY = "kill-gateway"
 
@@ -40,12 +43,15 @@ WORDS: Final = {
     Fault.DEAF: "hears nothing from the other replicas",
     Fault.UNHEARD: "is not heard by the other replicas",
     Fault.DAMAGE_STATE: "a file of its state rots, is cut off or goes",
+    Fault.DAMAGE_VOTES: "its votes rot, are cut off or go",
+    Fault.WIPE: "all that it kept goes",
+    Fault.RECOVER: "killed, and `quorate recover` before it starts again",
     Fault.KILL_ALL: "SIGKILL for all at once",
     Fault.KILL_GATEWAY: "SIGKILL for a gateway, and started again",
 }
 PARTITIONS: Final = frozenset({Fault.CUT, Fault.DEAF, Fault.UNHEARD})
 """What needs network namespaces. The names are shapes of `lab.paths`."""
-DESTRUCTIVE: Final = frozenset({Fault.DAMAGE_STATE})
+DESTRUCTIVE: Final = frozenset({Fault.DAMAGE_STATE, Fault.DAMAGE_VOTES, Fault.WIPE, Fault.RECOVER})
 """What takes something from a replica that it has to get back from the others."""
 _PACK: Final = {
     Fault.KILL: 3,
@@ -56,6 +62,9 @@ _PACK: Final = {
     Fault.DEAF: 1,
     Fault.UNHEARD: 1,
     Fault.DAMAGE_STATE: 2,
+    Fault.DAMAGE_VOTES: 2,
+    Fault.WIPE: 2,
+    Fault.RECOVER: 1,
     Fault.KILL_ALL: 2,
     Fault.KILL_GATEWAY: 1,
 }
