@@ -27,6 +27,12 @@ def test_worlds_of_the_profile_are_right(seed: int) -> None:
     assert World(plan).run().verdicts == ()
 
 
+@pytest.mark.parametrize("seed", [12013729, 12014452])
+def test_an_administrator_signs_what_it_repeats(seed: int) -> None:
+    """Like every client of the library (REQ-3): in these worlds its MACs are doubted, and nobody would be let in."""
+    assert World(draw_plan(seed, "access")).run().verdicts == ()
+
+
 def test_what_is_proposed_for_a_revoked_client_gets_nowhere() -> None:
     """A traitorous primary orders requests of clients that are shut out, with their own keys: nothing is executed."""
     ordered = 0

@@ -308,7 +308,7 @@ class World:
             liar,
         )
 
-    def _change_access(self, index: int) -> None:
+    def _change_access(self, index: int, is_repeated: bool = False) -> None:
         """Ask for a change of the access table until a correct replica has executed it; then for the next."""
         change, keys = self.plan.access[index], self._cluster.client_keys
         key = keys[change.client].public_key
@@ -317,10 +317,10 @@ class World:
                 due = max(self.now, self.plan.access[index + 1].at)
                 self.schedule(due, lambda: self._change_access(index + 1))
             return
-        frame = frame_of(ClientAuthenticator(keys[0], self._cluster.configuration), index, change, key)
+        frame = frame_of(ClientAuthenticator(keys[0], self._cluster.configuration), index, change, key, is_repeated)
         for replica in range(self.plan.replicas):
             self.transmit(self.clients[0].address, replica, frame)
-        self.schedule(self.now + ASK_AGAIN_EVERY, lambda: self._change_access(index))
+        self.schedule(self.now + ASK_AGAIN_EVERY, lambda: self._change_access(index, is_repeated=True))
 
     def _knows_access(self, key: bytes, is_revoked: bool) -> bool:
         replicas = [node.behaviour for node in self.replicas if isinstance(node.behaviour, Replica)]
