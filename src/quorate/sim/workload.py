@@ -52,13 +52,13 @@ class Operations:
         return tuple(self._next_operation().encode() for _ in range(count))
 
     def learn(self, operations: tuple[bytes, ...], results: tuple[bytes | None, ...]) -> None:
-        """Remember the values of registers, so that some swaps succeed."""
+        """Remember the values of registers, so that some swaps succeed. What a liar wrote may be no text."""
         for operation, result in zip(operations, results, strict=True):
             verb, key, *rest = operation.decode().split(" ")
             if verb == "write":
                 self._seen[key] = rest[0]
             elif verb in ("append", "read") and result is not None:
-                self._seen[key] = result.decode()
+                self._seen[key] = result.decode(errors="replace")
 
     def _next_operation(self) -> str:
         self._made += 1
