@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from quorate.core.quorum import quorums_of
-from quorate.lab.chaos.driver import Driver
+from quorate.lab.chaos import driver as driver_module
+from quorate.lab.chaos.driver import KILLED_IN_RECOVERY, Driver
 from quorate.lab.chaos.plan import Fault, Step
 from quorate.lab.chaos.watch import Watch
 from quorate.lab.paths import Path as LinkPath
@@ -103,6 +104,12 @@ def driver_of(machines: Machines, watch: Recovery, lines: list[str] | None = Non
     return Driver(machines, cast(Watch, watch), quorums_of(replicas), tell)
 
 
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "_IN_RECOVERY_SECONDS", 0.01)
+    monkeypatch.setattr(driver_module, "_AGAIN_SECONDS", 0.01)
+
+
 def carry_out(machines: Machines, *plan: Step, lines: list[str] | None = None) -> Driver:
     async def run() -> Driver:
         watch = Recovery()
@@ -129,6 +136,16 @@ def test_nothing_is_left_behind(fault: Fault, tmp_path: Path) -> None:
     assert not machines.lost
     assert driver.done[fault] == max(1, len(whom))
     assert not driver.stuck
+
+
+def test_who_recovers_is_killed_again_sometimes(tmp_path: Path) -> None:
+    counts = set()
+    for chance in range(8):
+        machines = Machines(tmp_path)
+        driver = carry_out(machines, step_of(1, Fault.DAMAGE_VOTES, 1, chance=chance))
+        counts.add(driver.done[KILLED_IN_RECOVERY])
+        assert machines.did == ["kill 1", "start 1"] * (1 + driver.done[KILLED_IN_RECOVERY])
+    assert counts == {0, 1, 2}
 
 
 def test_a_kill_and_a_stop(tmp_path: Path) -> None:
@@ -179,7 +196,7 @@ def test_after_damage_a_replica_starts_again(tmp_path: Path, chance: int) -> Non
 
     driver = carry_out(machines, step_of(1, Fault.DAMAGE_STATE, 1, chance=chance), lines=lines)
 
-    assert machines.did == ["kill 1", "start 1"]
+    assert machines.did == ["kill 1", "start 1"] * (1 + driver.done[KILLED_IN_RECOVERY])
     path = tmp_path / "state-1.log"
     assert not path.exists() or path.read_bytes() != before
     assert sum(count for name, count in driver.done.items() if name.startswith("state-")) == 1

@@ -23,6 +23,9 @@ RECOVER_SECONDS: Final = 180.0
 """Who has not recovered by itself within so long never will. The machine may be busy with other things."""
 _AGAIN_SECONDS: Final = 0.6
 """Kills that follow one another come so far apart at most."""
+_IN_RECOVERY_SECONDS: Final = 2.5
+"""The same, for kills of who recovers: it takes about so long to start and to fetch."""
+KILLED_IN_RECOVERY: Final = "killed in recovery"
 
 
 class Driver:
@@ -147,14 +150,14 @@ class Driver:
             await self._machines.kill(replica)
             await self._machines.let_recover(replica, is_clean=step.chance % 2 == 0)
             await asyncio.sleep(step.seconds)
-            await self._machines.start(replica)
+            await self._bring_up(step, replica)
 
     async def _wipe(self, step: Step, replica: int) -> None:
         async with self._down[replica]:
             await self._machines.kill(replica)
             shutil.rmtree(self._machines.storage(replica))
             await asyncio.sleep(step.seconds)
-            await self._machines.start(replica)
+            await self._bring_up(step, replica)
 
     async def _damage_state(self, step: Step, replica: int) -> None:
         await self._damage(step, replica, STATE_FILES)
@@ -174,7 +177,17 @@ class Driver:
             if not is_running:
                 self._do_damage(step, replica, pattern, random)
                 await asyncio.sleep(step.seconds)
+            await self._bring_up(step, replica)
+
+    async def _bring_up(self, step: Step, replica: int) -> None:
+        """Start it; sometimes it is killed again before it has got back what it lost."""
+        random = Random(step.chance - replica)
+        await self._machines.start(replica)
+        for _ in range(random.choice((0, 0, 1, 2))):
+            await asyncio.sleep(random.uniform(0, _IN_RECOVERY_SECONDS))
+            await self._machines.kill(replica)
             await self._machines.start(replica)
+            self.done[KILLED_IN_RECOVERY] += 1
 
     def _do_damage(self, step: Step, replica: int, pattern: str, random: Random) -> None:
         folder = self._machines.storage(replica)
