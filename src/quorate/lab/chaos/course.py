@@ -20,9 +20,8 @@ from quorate.lab.chaos.watch import Report, Watch, number
 from quorate.lab.chaos.workload import Workload
 from quorate.lab.workload import now
 
-CALLERS_PER_CLIENT: Final = 2
-PATIENCE_SECONDS: Final = 60.0
-"""How long a caller waits for an answer."""
+PATIENCE_SECONDS: Final = (60.0, 2.0)
+"""How long each caller of a client or a gateway waits for an answer. Who is impatient may never learn what it did."""
 SERVED_SECONDS: Final = 180.0
 """When the faults are over every caller is served again, and all replicas are level, within so long."""
 _TOUCHES: Final = 4
@@ -82,7 +81,7 @@ class Course:
             self._problems.append(f"not every caller was served within {SERVED_SECONDS:.0f} s after the last fault")
             await self._stop(workload, 1.0)
             return
-        await self._stop(workload, PATIENCE_SECONDS)
+        await self._stop(workload, max(PATIENCE_SECONDS))
         await workload.read_all()
         await self._level(workload)
 
@@ -144,9 +143,9 @@ class Course:
 def _doors(clients: Sequence[AsyncClient], gateways: Sequence[tuple[str, int]]) -> dict[str, Door]:
     """A few callers for each client and each gateway."""
     doors: dict[str, Door] = {}
-    for one in range(CALLERS_PER_CLIENT):
+    for one, seconds in enumerate(PATIENCE_SECONDS):
         for index, client in enumerate(clients):
-            doors[f"client {index}-{one}"] = DirectDoor(client, PATIENCE_SECONDS)
+            doors[f"client {index}-{one}"] = DirectDoor(client, seconds)
         for index, (host, port) in enumerate(gateways):
-            doors[f"gateway {index}-{one}"] = GatewayDoor(host, port, PATIENCE_SECONDS)
+            doors[f"gateway {index}-{one}"] = GatewayDoor(host, port, seconds)
     return doors
