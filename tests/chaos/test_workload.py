@@ -117,7 +117,7 @@ def test_a_service_that_executes_twice_is_found_out() -> None:
     _, problems = asyncio.run(work(Engine("twice", 0.5)))
 
     assert any("was executed 2 times" in problem for problem in problems)
-    assert any("counter-" in problem and "no linearization" in problem for problem in problems)
+    assert any("counter-" in problem and "is no sum of" in problem for problem in problems)
 
 
 def test_a_service_that_forgets_writes_is_found_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +11,8 @@ from quorate.lab.measure import Appended, account, gaps_of
 from quorate.lab.verdict import unexplained
 
 _PROBLEMS_MAX: Final = 20
+_DETAILS: Final = re.compile(r" \(|;|(?<=unknown):")
+"""Where a failure begins to tell of single replicas and of remedies."""
 
 
 def wrong_in(deeds: Sequence[Deed], final: Mapping[str, str]) -> list[str]:
@@ -19,7 +22,7 @@ def wrong_in(deeds: Sequence[Deed], final: Mapping[str, str]) -> list[str]:
     logs = {key: some for key, some in histories.items() if key in final and key.startswith(("log", "ledger"))}
     counters = {key: some for key, some in histories.items() if key in final and key.startswith("counter")}
     lost = account({key: _appended(some) for key, some in logs.items()}, final)
-    problems = [*unexplained(calls), *lost, *_miscounted(counters, final), *_unbalanced(deeds)]
+    problems = [*lost, *_miscounted(counters, final), *_unbalanced(deeds), *unexplained(calls)]
     return problems[:_PROBLEMS_MAX]
 
 
@@ -74,6 +77,6 @@ def failures_of(deeds: Sequence[Deed]) -> dict[str, int]:
     """Why callers did not learn outcomes, and how often."""
     counts: dict[str, int] = {}
     for deed in (deed for deed in deeds if deed.returned is None):
-        reason = deed.failure.partition(":")[0] if deed.failure.startswith("TIMEOUT") else deed.failure
+        reason = _DETAILS.split(deed.failure)[0]
         counts[reason] = counts.get(reason, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
