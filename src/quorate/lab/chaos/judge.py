@@ -10,7 +10,8 @@ from quorate.lab.chaos.history import Deed, balances_of, by_key
 from quorate.lab.measure import Appended, account, gaps_of
 from quorate.lab.verdict import unexplained
 
-_PROBLEMS_MAX: Final = 20
+_PROBLEMS_MAX: Final = 6
+"""How many of each kind are told."""
 _DETAILS: Final = re.compile(r" \(|;|(?<=unknown):")
 """Where a failure begins to tell of single replicas and of remedies."""
 
@@ -22,8 +23,8 @@ def wrong_in(deeds: Sequence[Deed], final: Mapping[str, str]) -> list[str]:
     logs = {key: some for key, some in histories.items() if key in final and key.startswith(("log", "ledger"))}
     counters = {key: some for key, some in histories.items() if key in final and key.startswith("counter")}
     lost = account({key: _appended(some) for key, some in logs.items()}, final)
-    problems = [*lost, *_miscounted(counters, final), *_unbalanced(deeds), *unexplained(calls)]
-    return problems[:_PROBLEMS_MAX]
+    kinds = (lost, _miscounted(counters, final), _unbalanced(deeds), unexplained(calls))
+    return [problem for problems in kinds for problem in problems[:_PROBLEMS_MAX]]
 
 
 def _appended(deeds: Sequence[Deed]) -> Appended:
