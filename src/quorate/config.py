@@ -26,6 +26,11 @@ KeyPrefix = Annotated[str, Meta(min_length=1, max_length=KEY_PREFIX_MAX)]
 HexKey = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
+REFRESH_INTERVALS: Final = 10
+"""Session keys live for so many status intervals at least. If all replicas refreshed them whenever they say STATUS, it
+would always be said under keys that its receivers have just given up."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How the protocol is run. One value for the whole cluster; durations in milliseconds, sizes in bytes."""
 
@@ -159,6 +164,11 @@ class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigurationError("waiting_bytes_per_client_max must be at least request_bytes_max")
         if settings.view_change_timeout_max_ms < settings.view_change_timeout_ms:
             raise ConfigurationError("view_change_timeout_max_ms must be at least view_change_timeout_ms")
+        if 0 < settings.key_refresh_ms < REFRESH_INTERVALS * settings.status_interval_ms:
+            raise ConfigurationError(
+                f"key_refresh_ms must be 0, or at least {REFRESH_INTERVALS} times status_interval_ms: what is lost is "
+                "repeated in that time, under the same keys"
+            )
 
     @property
     def replica_count(self) -> int:

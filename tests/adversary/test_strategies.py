@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from quorate.adversary.registry import CLIENT_STRATEGIES, PROCESSES, REPLICA_STRATEGIES, STRATEGIES, make_traitor
+from quorate.adversary.registry import (
+    CLIENT_STRATEGIES,
+    PROCESSES,
+    RECOVERY_STRATEGIES,
+    REPLICA_STRATEGIES,
+    STRATEGIES,
+    make_traitor,
+)
 from quorate.errors import ConfigurationError
 from quorate.sim.plan import ClientPlan, Plan, TraitorPlan
 from quorate.sim.profiles import draw_plan
@@ -18,7 +25,24 @@ def lying_in(strategy: str, seed: int) -> Plan:
     return replace(plan, traitors=(TraitorPlan(plan.traitors[0].replica, (strategy,)),))
 
 
-@pytest.mark.parametrize("strategy", REPLICA_STRATEGIES)
+def taken_over(plan: Plan, strategies: tuple[str, ...]) -> Plan:
+    """The same takeovers, with these lies; beside them the first primary lies so too: it does while others recover."""
+    takeovers = (replace(takeover, strategies=strategies) for takeover in plan.takeovers if takeover.replica)
+    return replace(plan, takeovers=tuple(takeovers), traitors=(TraitorPlan(0, strategies),))
+
+
+@pytest.mark.parametrize("strategy", RECOVERY_STRATEGIES)
+def test_who_lies_so_while_replicas_recover_breaks_nothing_and_is_no_honest_replica(strategy: str) -> None:
+    for seed in range(12):
+        plan = draw_plan(seed, "takeovers", 7)
+        lying = World(taken_over(plan, (strategy,))).run()
+        assert lying.verdicts == ()
+        if lying.fingerprint != World(taken_over(plan, ())).run().fingerprint:
+            return
+    pytest.fail(f"{strategy} did nothing in twelve worlds")
+
+
+@pytest.mark.parametrize("strategy", sorted({*REPLICA_STRATEGIES} - {*RECOVERY_STRATEGIES}))
 def test_one_traitor_breaks_nothing_and_is_no_honest_replica(strategy: str) -> None:
     for seed in range(12):
         lying = World(lying_in(strategy, seed)).run()

@@ -129,6 +129,7 @@ def test_impossible_groups_are_refused(tmp_path: Path, addresses: list[tuple[str
         ("[settings]", "[settings", "is not TOML"),
         ("format = 1", "format = 2", "has format 2; this version of Quorate reads format 1: use a newer version"),
         ("format = 1", "format = 0", "has format 0"),
+        ("key_refresh_ms = 0", "key_refresh_ms = 999", "key_refresh_ms must be 0, or at least 10 times"),
         ("batch_bytes_max = 4194304", "batch_bytes_max = 4000", "batch_bytes_max must be at least request_bytes_max"),
         (
             "waiting_bytes_per_client_max = 16777216",

@@ -59,7 +59,7 @@ def test_a_crash_in_the_middle_of_a_recovery_is_survived() -> None:
 
 def test_runs_with_recoveries_and_refreshed_keys_repeat_exactly() -> None:
     """The keys' bytes are the real ones and follow from the seed."""
-    settings = replace(PLAN.settings, checkpoint_interval=4, key_refresh_ms=100)
+    settings = replace(PLAN.settings, checkpoint_interval=4, key_refresh_ms=200)
     plan = replace(PLAN, faults=(LOST,), clients=CLIENTS, settings=settings)
     _, one = play(plan)
     _, two = play(plan)

@@ -40,18 +40,23 @@ from quorate.adversary.replicas.omit_f_backups import OmitBackups
 from quorate.adversary.replicas.omit_prepared import OmitPrepared
 from quorate.adversary.replicas.own_requests import OwnRequests
 from quorate.adversary.replicas.partial_macs import PartialMacs
+from quorate.adversary.replicas.past_view_changes import PastViewChanges
 from quorate.adversary.replicas.phantom_vote import PhantomVote
+from quorate.adversary.replicas.recover_often import RecoverOften
 from quorate.adversary.replicas.replay import Replay
+from quorate.adversary.replicas.replay_signed import ReplaySigned
 from quorate.adversary.replicas.silent_primary import SilentPrimary
 from quorate.adversary.replicas.slow_primary import SlowPrimary
 from quorate.adversary.replicas.stale_new_view import StaleNewView
 from quorate.adversary.replicas.starve_client import StarveClient
+from quorate.adversary.replicas.steal_sessions import StealSessions
 from quorate.adversary.replicas.too_few_senders import TooFewSenders
 from quorate.adversary.replicas.twins import Twins
 from quorate.adversary.replicas.two_faced_checkpoints import TwoFacedCheckpoints
 from quorate.adversary.replicas.view_change_flood import ViewChangeFlood
 from quorate.adversary.replicas.withhold_checkpoints import WithholdCheckpoints
 from quorate.adversary.replicas.withhold_new_view import WithholdNewView
+from quorate.adversary.replicas.withhold_nulls import WithholdNulls
 from quorate.adversary.replicas.withhold_replies import WithholdReplies
 from quorate.adversary.replicas.wrong_bodies import WrongBodies
 from quorate.adversary.replicas.wrong_checkpoint import WrongCheckpoint
@@ -88,17 +93,22 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "omit-prepared": OmitPrepared,
     "own-requests": OwnRequests,
     "partial-macs": PartialMacs,
+    "past-view-changes": PastViewChanges,
     "phantom-vote": PhantomVote,
+    "recover-often": RecoverOften,
     "replay": Replay,
+    "replay-signed": ReplaySigned,
     "silent-primary": SilentPrimary,
     "slow-primary": SlowPrimary,
     "stale-new-view": StaleNewView,
     "starve-client": StarveClient,
+    "steal-sessions": StealSessions,
     "too-few-senders": TooFewSenders,
     "view-change-flood": ViewChangeFlood,
     "two-faced-checkpoints": TwoFacedCheckpoints,
     "withhold-checkpoints": WithholdCheckpoints,
     "withhold-new-view": WithholdNewView,
+    "withhold-nulls": WithholdNulls,
     "withhold-replies": WithholdReplies,
     "wrong-bodies": WrongBodies,
     "wrong-checkpoint": WrongCheckpoint,
@@ -113,6 +123,9 @@ PROCESSES: Final[dict[str, Callable[[MakeProcess, Tools], Process]]] = {
 }
 """What is made of honest replicas otherwise: at most one of these is inside a traitor."""
 REPLICA_STRATEGIES: Final = tuple(sorted([*STRATEGIES, *PROCESSES]))
+RECOVERY_STRATEGIES: Final = ("past-view-changes", "recover-often", "replay-signed", "steal-sessions", "withhold-nulls")
+"""Those that are at home where replicas recover. They came later: profiles without takeovers do not draw them, so that
+seeds keep their worlds."""
 CLIENT_STRATEGIES: Final[dict[str, type[LiarStrategy]]] = {
     "backups-only": BackupsOnly,
     "big-mac": BigMac,

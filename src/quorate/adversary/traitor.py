@@ -15,13 +15,15 @@ from quorate.core.effects import Broadcast, Effect, Send
 from quorate.core.ports import Authenticator, Opened
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.messages.codec import Envelope, decode_envelope, encode_envelope
-from quorate.messages.protocol import Message
+from quorate.messages.protocol import Message, ViewChange
 
 if TYPE_CHECKING:
     from random import Random
 
 MAC_BYTES = 16
 RIVALS_MAX = 1024
+SIGNED_MAX = 512
+VIEWS_MAX = 256
 
 
 class Process(Protocol):
@@ -57,12 +59,34 @@ class Conspiracy:
     def __init__(self) -> None:
         self.authenticators: dict[int, Authenticator] = {}
         """The traitors' keys, by replica."""
+        self.stolen: dict[int, Authenticator] = {}
+        """Session keys of replicas that are honest again: those of the time when they were not."""
+        self.signed: list[tuple[Message, bytes]] = []
+        """Signed words of all replicas, old ones too."""
+        self.view_changes: dict[int, dict[int, tuple[ViewChange, bytes]]] = {}
+        """By view and sender, VIEW-CHANGEs that traitors signed in advance."""
         self.clients: dict[bytes, ClientAuthenticator] = {}
         """The lying clients' keys, by public key."""
         self.rivals: dict[tuple[int, int], Rivals] = {}
         """What the traitors said of a view and sequence number, each in his part."""
         self.requests: list[bytes] = []
         """Frames of requests that a traitor saw, for lying clients and for replays."""
+
+    def lose(self, replica: int) -> None:
+        """A traitor is honest again: what is left are the session keys of its time."""
+        self.stolen[replica] = self.authenticators.pop(replica)
+
+    def remember_signed(self, message: Message, frame: bytes) -> None:
+        """Keep signed words: the first ones, and some of the later ones."""
+        self.signed.append((message, frame))
+        if len(self.signed) > SIGNED_MAX:
+            del self.signed[SIGNED_MAX // 2]
+
+    def remember_view_change(self, message: ViewChange, frame: bytes) -> None:
+        """Keep a VIEW-CHANGE for later; of the views those that come next."""
+        self.view_changes.setdefault(message.view, {})[message.replica] = (message, frame)
+        while len(self.view_changes) > VIEWS_MAX:
+            del self.view_changes[min(self.view_changes)]
 
     def remember_request(self, frame: bytes) -> None:
         """Keep a request's frame; a few hundred are enough."""
@@ -92,6 +116,7 @@ class Tools:
         self.quorums = quorums_of(configuration.replica_count)
         self.settings = configuration.settings
         self.public_key = bytes.fromhex(configuration.replicas[replica_id].public_key)
+        self.replica_keys = [bytes.fromhex(member.public_key) for member in configuration.replicas]
         self.random = random
         self.conspiracy = conspiracy
         self.peers = [peer for peer in range(self.quorums.replica_count) if peer != replica_id]

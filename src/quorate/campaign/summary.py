@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from quorate.campaign.selection import Seeds, Selection
 from quorate.sim.explore import Campaign, SeedReport
-from quorate.sim.plan import Plan, troubles_of
+from quorate.sim.plan import Plan, liars_of, troubles_of
 
 FORMAT: Final = 1
 RAISED: Final = "no defect of the simulator"
@@ -170,7 +170,7 @@ class Tally(Struct):
         return self.cells[-1]
 
     def _count_lies(self, plan: Plan, refusals: Counts) -> None:
-        liars = [traitor.strategies for traitor in plan.traitors] + [client.strategies for client in plan.clients]
+        liars = [liar.strategies for liar in liars_of(plan)] + [client.strategies for client in plan.clients]
         lies = [name for strategies in liars for name in strategies]
         if not lies:
             add_counts(self.innocent, refusals)
@@ -200,7 +200,7 @@ class Summary(Tally):
 
 def describe_liars(plan: Plan) -> str:
     """Who lies, and how."""
-    traitors = [f"replica {traitor.replica} ({', '.join(traitor.strategies)})" for traitor in plan.traitors]
+    traitors = [f"replica {liar.replica} ({', '.join(liar.strategies)})" for liar in liars_of(plan)]
     clients = [
         f"client {at} ({', '.join(client.strategies)})" for at, client in enumerate(plan.clients) if client.strategies
     ]

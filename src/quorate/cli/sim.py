@@ -14,7 +14,7 @@ from rich.progress import Progress
 from quorate.cli.output import counted, print_json, say
 from quorate.errors import ConfigurationError
 from quorate.sim.explore import Campaign, SeedReport, Totals, run_seeds
-from quorate.sim.plan import Plan, decode_plan, encode_plan
+from quorate.sim.plan import Plan, decode_plan, encode_plan, liars_of
 from quorate.sim.profiles import MIXED, PROFILES
 from quorate.sim.shrink import shrink
 from quorate.sim.trace import Tracer
@@ -129,7 +129,7 @@ def _run_many(seeds: range, campaign: Campaign, jobs: int, as_json: bool) -> Tot
 def _print_failure(report: SeedReport) -> None:
     verdict = report.verdict
     assert verdict is not None
-    liars = [f"replica {traitor.replica} ({', '.join(traitor.strategies)})" for traitor in report.plan.traitors]
+    liars = [f"replica {liar.replica} ({', '.join(liar.strategies)})" for liar in liars_of(report.plan)]
     say(f"seed {report.plan.seed} broke the rule '{verdict.rule}': {verdict.text}")
     say(f"  profile {report.plan.profile}; traitors: {', '.join(liars) or 'none'}")
     say(f"  run it again: {report.command}")

@@ -100,6 +100,7 @@ ROWS: Final[dict[str, Row]] = {
     "P15": Row(Role.NEXT_PRIMARY, _REFUSED_VIEW, Nudge.VIEW_CHANGE),
     "P16": Row(Role.NEXT_PRIMARY, _REFUSED_VIEW, Nudge.VIEW_CHANGE),
     "P17": Row(Role.NEXT_PRIMARY, "who did not hear of the view goes on to the next", Nudge.VIEW_CHANGE),
+    "P19": Row(Role.PRIMARY, "no harm; while a replica recovers and clients are silent, a view change"),
     "B1": Row(Role.BACKUP, "no harm: the others are a quorum"),
     "B2": Row(Role.BACKUP, _NOTHING),
     "B3": Row(Role.BACKUP, _NOTHING),

@@ -111,6 +111,10 @@ class Judge:
         if hearer is not None:
             hearer(replica, details)
 
+    def distrust(self, replica: int) -> None:
+        """A replica is broken into: what is refused of it from here on is no slander, late messages too."""
+        self._replicas.discard(replica)
+
     def see_start(self, replica: int) -> None:
         """The process of a replica starts: it goes on from a checkpoint."""
         self._executed_here.pop(replica, None)

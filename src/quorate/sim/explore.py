@@ -12,7 +12,7 @@ from typing import NamedTuple
 from quorate.adversary.registry import REPLICA_STRATEGIES
 from quorate.errors import ConfigurationError
 from quorate.sim.checkers import Verdict
-from quorate.sim.plan import Plan, troubles_of
+from quorate.sim.plan import Plan, liars_of, troubles_of
 from quorate.sim.profiles import MIXED, PROFILES, draw_plan
 from quorate.sim.samples import sampler_of
 from quorate.sim.world import Outcome, World
@@ -109,7 +109,7 @@ class Totals:
         self.unauthentic += outcome.unauthentic
         self.seconds += report.seconds
         self.profiles[plan.profile] += 1
-        self.strategies.update(name for traitor in plan.traitors for name in set(traitor.strategies))
+        self.strategies.update(name for liar in liars_of(plan) for name in set(liar.strategies))
         self.strategies.update(name for client in plan.clients for name in set(client.strategies))
         self.networks[plan.network.kind] += 1
         self.faults.update(troubles_of(plan))

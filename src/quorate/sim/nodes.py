@@ -189,6 +189,22 @@ class ReplicaNode:
         self.service = Witness(self._machine.service(), self.disk, self.address, self._judge)
         self.has_lost_votes = True
 
+    def turn_traitor(self) -> None:
+        """It is broken into: another program runs with its keys. What that does is nobody's fault any more."""
+        self.is_correct = False
+        self.crash()
+        self._befalls("takeover")
+        self.start()
+
+    def recover(self, is_clean: bool) -> None:
+        """Its own program runs again, and believes nothing of what was voted here (`quorate recover`)."""
+        self.crash()
+        if is_clean:
+            self.lose_votes()
+        self.is_correct = self.has_lost_votes = True
+        self.has_failed = False
+        self.start()
+
     def free_disk(self) -> None:
         """There is room on the disk again; what waited for it goes on."""
         self.disk.is_full = False

@@ -170,6 +170,18 @@ class TraitorPlan(Struct, frozen=True):
     strategies: tuple[str, ...]
 
 
+class Takeover(Struct, frozen=True):
+    """A replica is broken into, lies for a while, and then recovers. One after the other, as soon as may be: the next
+    one begins when the last one has recovered."""
+
+    replica: int
+    strategies: tuple[str, ...]
+    duration: int
+    """How long it lies; the first takeover begins after as long."""
+    is_clean: bool
+    """Whether it recovers from an empty disk; else from what it had on it when it was broken into."""
+
+
 class ClientPlan(Struct, frozen=True):
     """What one client process does: requests one after the other, each of one or more operations."""
 
@@ -206,6 +218,8 @@ class Plan(Struct, frozen=True):
     """How long a sync of each replica's disk takes at most."""
     faults: tuple[Fault, ...] = ()
     traitors: tuple[TraitorPlan, ...] = ()
+    takeovers: tuple[Takeover, ...] = ()
+    """What an adversary that moves does: one replica at a time, which is one of the f."""
     safety: int = 1_000_000
     """How long anything may happen. Then faults end, except the traitors', and everything has to come to an end."""
     liveness: int = 60_000_000
@@ -214,6 +228,11 @@ class Plan(Struct, frozen=True):
     """What the first client, an administrator then, changes of the access table, one change after the other."""
     service: str = ""
     """The replicated service, as `quorate up --service` takes it; registers when there is none."""
+
+
+def liars_of(plan: Plan) -> tuple[TraitorPlan | Takeover, ...]:
+    """The replicas that lie, some of them for a while."""
+    return (*plan.traitors, *plan.takeovers)
 
 
 def troubles_of(plan: Plan) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from quorate.adversary.registry import CLIENT_STRATEGIES, REPLICA_STRATEGIES
+from quorate.adversary.registry import CLIENT_STRATEGIES, RECOVERY_STRATEGIES, REPLICA_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
@@ -32,6 +32,7 @@ from quorate.sim.plan import (
     Plan,
     SatellitePlan,
     SlowDisk,
+    Takeover,
     TraitorPlan,
 )
 
@@ -53,6 +54,8 @@ class Profile(NamedTuple):
     faults_max: int = 6
     access: bool = False
     """A client is let in while it asks already, and those that lie are shut out."""
+    takeovers: bool = False
+    """An adversary moves from replica to replica; session keys are refreshed."""
 
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -99,12 +102,19 @@ PROFILES: Final[dict[str, Profile]] = {
         liars=True,
         access=True,
     ),
+    "takeovers": Profile(
+        "an adversary breaks into a replica, and into another when that has recovered; keys are refreshed",
+        ("room", "room", "rough"),
+        ("pause", "cut", "crash"),
+        traitors=True,
+        takeovers=True,
+    ),
 }
 TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
 """Milliseconds until a view change, where messages are on their way for long."""
 MIXED: Final = "mixed"
-"""Not a profile of its own: each seed draws one of the above, but not `access`, which came later: seeds keep their
-worlds."""
+"""Not a profile of its own: each seed draws one of the above, but not `access` nor `takeovers`, which came later: seeds
+keep their worlds."""
 
 
 def draw_plan(
@@ -112,7 +122,7 @@ def draw_plan(
 ) -> Plan:
     """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
     random = Random(f"{seed} {profile} {replicas}")
-    mixed = sorted(name for name, known in PROFILES.items() if not known.access)
+    mixed = sorted(name for name, known in PROFILES.items() if not (known.access or known.takeovers))
     chosen = random.choice(mixed) if profile == MIXED else profile
     return replace(_Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen), service=service)
 
@@ -134,8 +144,11 @@ class _Draw:
         random = self.random
         network = random.choice(self.profile.networks)
         clients = self._clients()
-        traitors = self._traitors() if self.profile.traitors else ()
+        takeovers = self._takeovers() if self.profile.takeovers else ()
+        self.may_fail -= bool(takeovers)
+        traitors = self._traitors() if self.profile.traitors and self.may_fail else ()
         self.may_fail -= len(traitors)
+        takeovers = tuple(one for one in takeovers if one.replica not in {traitor.replica for traitor in traitors})
         turned = {traitor.replica for traitor in traitors}
         self.trusted = [replica for replica in range(self.replicas) if replica not in turned]
         self.clients_count = len(clients)
@@ -146,7 +159,7 @@ class _Draw:
             seed=seed,
             profile=profile,
             replicas=self.replicas,
-            settings=settings,
+            settings=self._short_lived(settings) if self.profile.takeovers else settings,
             network=self._network(network, self.replicas + len(clients)),
             clients=clients,
             clocks=self._clocks() if self.profile.odd_clocks else (),
@@ -154,6 +167,7 @@ class _Draw:
             syncs=self._syncs() if self.profile.odd_disks else (),
             faults=self._faults(),
             traitors=traitors,
+            takeovers=takeovers,
             safety=self.safety,
             liveness=liveness,
             access=self._access(clients) if self.profile.access else (),
@@ -186,6 +200,14 @@ class _Draw:
             batch_requests_max=random.choice((1, 2, 16, 256)),
             batches_in_flight=random.choice((1, 2, 4, 8)),
             sessions_per_client=random.choice((1, 2, 64)),
+        )
+
+    def _short_lived(self, settings: Settings) -> Settings:
+        """Recoveries come to an end soon, and so do session keys."""
+        return replace(
+            settings,
+            checkpoint_interval=min(settings.checkpoint_interval, 8),
+            key_refresh_ms=settings.status_interval_ms * self.random.choice((0, 10, 40)),
         )
 
     def _network(self, kind: str, nodes: int) -> NetworkPlan:
@@ -263,14 +285,33 @@ class _Draw:
 
     def _traitors(self) -> tuple[TraitorPlan, ...]:
         random = self.random
-        names = REPLICA_STRATEGIES
-        replicas = random.sample(range(self.replicas), random.randint(1, self.quorums.faults))
+        names = [name for name in REPLICA_STRATEGIES if self.profile.takeovers or name not in RECOVERY_STRATEGIES]
+        replicas = random.sample(range(self.replicas), random.randint(1, self.may_fail))
         if 0 not in replicas and random.random() < 0.5:
             replicas[0] = 0  # primaries are where most lies matter
         elif 1 not in replicas and random.random() < 0.3:
             replicas[-1] = 1
         return tuple(
             TraitorPlan(replica, self.strategies or tuple(random.sample(names, random.choice((1, 1, 2, 3)))))
+            for replica in replicas
+        )
+
+    def _takeovers(self) -> tuple[Takeover, ...]:
+        """Through all replicas, some of them twice: as far as the time allows."""
+        random = self.random
+        self.safety *= 2
+        replicas = random.sample(range(self.replicas), self.replicas) + random.choices(range(self.replicas), k=2)
+        return tuple(
+            Takeover(
+                replica,
+                self.strategies
+                or (
+                    random.choice(RECOVERY_STRATEGIES),
+                    *random.sample(REPLICA_STRATEGIES, random.choice((0, 1, 1, 2))),
+                ),
+                random.choice((100, 300, 600)) * MILLISECOND,
+                random.random() < 0.5,
+            )
             for replica in replicas
         )
 

@@ -21,10 +21,6 @@ class Remembering:
         self._inner = inner
         self._known = known
 
-    def renew(self, inner: ReplicaAuthenticator) -> None:
-        """The replica's process starts again: the session keys that it had in memory are gone."""
-        self._inner = inner
-
     def seal(self, message: Message, attachments: tuple[bytes, ...] = (), receiver: int | None = None) -> bytes:
         """The frame of an own message."""
         return self._inner.seal(message, attachments, receiver)

@@ -46,6 +46,8 @@ def smaller_plans(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, turns=())
     for at in range(len(plan.faults)):
         yield replace(plan, faults=_without(plan.faults, at))
+    for at in range(len(plan.takeovers)):
+        yield replace(plan, takeovers=_without(plan.takeovers, at))
     for at, traitor in enumerate(plan.traitors):
         yield replace(plan, traitors=_without(plan.traitors, at))
         if len(traitor.strategies) > 1:

@@ -23,7 +23,7 @@ from quorate.core.quorum import quorums_of
 from quorate.core.replica import Replica
 from quorate.messages.records import Record
 from quorate.services.loading import load_service
-from quorate.sim.access import ASK_AGAIN_EVERY, frame_of
+from quorate.sim.access import AccessChanges
 from quorate.sim.checkers import Judge, Verdict
 from quorate.sim.cluster import cluster_of
 from quorate.sim.disk import Disk
@@ -47,6 +47,7 @@ from quorate.sim.register import RegisterService
 from quorate.sim.remembering import Remembering
 from quorate.sim.samples import Samples, sampler_of
 from quorate.sim.service_judge import ServiceJudge
+from quorate.sim.takeovers import MovingAdversary
 from quorate.sim.workload import ClientNode, Operations, name_of_client
 
 CHECK_EVERY: Final = 50_000
@@ -125,6 +126,7 @@ class World:
         self.network = Network(plan.network, plan.replicas + len(plan.clients), self._random)
         self.replicas = [self._replica_node(replica) for replica in range(plan.replicas)]
         self.clients = [self._client_node(at) for at in range(len(plan.clients))]
+        self._adversary = MovingAdversary(self, plan.takeovers, self.replicas, self.judge, self._conspiracy)
         self._receivers = [node.arrive for node in self.replicas] + [node.arrive for node in self.clients]
         self._addresses = {client.public_key: client.address for client in self.clients}
 
@@ -170,8 +172,8 @@ class World:
         self.start()
         for fault in self.plan.faults:
             self._schedule_fault(fault)
-        if self.plan.access:
-            self.schedule(self.plan.access[0].at, lambda: self._change_access(0))
+        AccessChanges(self, self.plan, self._cluster, self.replicas).ask()
+        self._adversary.start()
         self.schedule(self.plan.safety, self._heal)
         self.advance()
         if not self.judge.verdicts:
@@ -209,6 +211,7 @@ class World:
     def _heal(self) -> None:
         """Nothing goes wrong from here on, but for the traitors; everyone who can be there is there."""
         self._is_healed = True
+        self._adversary.rest()
         self.tell(None, "everything heals")
         self.network.heal()
         for node in self.replicas:
@@ -275,17 +278,23 @@ class World:
 
     def _behave(self, node: ReplicaNode, records: Iterable[Record], lost_votes: bool) -> Behaviour:
         """The process of a replica: the real rules, in a traitor's case with strategies around them."""
-        configuration, strategies = self._cluster.configuration, self._liars.get(node.address)
+        configuration = self._cluster.configuration
+        strategies = self._liars.get(node.address) or self._adversary.strategies.get(node.address)
+        entropy = Random(f"{self.plan.seed} entropy {node.address} {node.incarnation}").randbytes
+        # The session keys of an earlier process ended with that.
+        authenticator = Remembering(self._cluster.authenticator(node.address), self._known_frames)
+        node.authenticator = authenticator
         if strategies is None:
-            node.authenticator.renew(self._cluster.authenticator(node.address))
-            entropy = Random(f"{self.plan.seed} entropy {node.address} {node.incarnation}").randbytes
-            life = (node.address, configuration, node.service, node.authenticator, records, lost_votes)
+            life = (node.address, configuration, node.service, authenticator, records, lost_votes)
             return Replica(*life, entropy=entropy)
 
         def honest() -> Replica:
-            return Replica(node.address, configuration, self._new_service(), node.authenticator)
+            service, contents = self._new_service(), node.disk.read()
+            if contents.state is not None:
+                service.install(*contents.state)
+            return Replica(node.address, configuration, service, authenticator, contents.records, entropy=entropy)
 
-        tools = Tools(node.address, node.authenticator, configuration, self._random, self._conspiracy)
+        tools = Tools(node.address, authenticator, configuration, self._random, self._conspiracy)
         return make_traitor(strategies, tools, honest)
 
     def _client_node(self, at: int) -> ClientNode:
@@ -307,25 +316,6 @@ class World:
             Samples(self._sample, plan, random) if self._sample else Operations(name_of_client(at), plan, random),
             liar,
         )
-
-    def _change_access(self, index: int, is_repeated: bool = False) -> None:
-        """Ask for a change of the access table until a correct replica has executed it; then for the next."""
-        change, keys = self.plan.access[index], self._cluster.client_keys
-        key = keys[change.client].public_key
-        if self._knows_access(key, change.is_revoked):
-            if index + 1 < len(self.plan.access):
-                due = max(self.now, self.plan.access[index + 1].at)
-                self.schedule(due, lambda: self._change_access(index + 1))
-            return
-        frame = frame_of(ClientAuthenticator(keys[0], self._cluster.configuration), index, change, key, is_repeated)
-        for replica in range(self.plan.replicas):
-            self.transmit(self.clients[0].address, replica, frame)
-        self.schedule(self.now + ASK_AGAIN_EVERY, lambda: self._change_access(index, is_repeated=True))
-
-    def _knows_access(self, key: bytes, is_revoked: bool) -> bool:
-        replicas = [node.behaviour for node in self.replicas if isinstance(node.behaviour, Replica)]
-        tables = [replica.core.tables.access for replica in replicas]
-        return any(key in table.revoked() if is_revoked else table.grant(key) is not None for table in tables)
 
     # Faults
 
