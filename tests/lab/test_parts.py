@@ -11,14 +11,16 @@ import pytest
 
 from quorate.core.ports import Context, Service
 from quorate.errors import ConfigurationError, QuorateError
-from quorate.folder import ClusterFolder, load_cluster
+from quorate.folder import ClusterFolder, load_cluster, load_replica
 from quorate.lab.control import SOCKET_FILE, Behave, Command, Cut, Jump, Lie, NotRunning, Tell, Told, ask, obeying
 from quorate.lab.dialects import REGISTER_SERVICE, dialect_of
 from quorate.lab.hands import LabCutter
 from quorate.lab.members import is_laboratory, load_laboratory
 from quorate.lab.paths import lost_paths
+from quorate.lab.replica import LabFittings
 from quorate.lab.wire import Wire
 from quorate.net.handshake import Peer
+from quorate.runtime.bootstrap import Assembly
 from quorate.services.loading import load_service
 from quorate.sim.register import ABSENT, DONE, REFUSED
 
@@ -41,6 +43,17 @@ def test_another_cluster_is_no_laboratory(cluster: ClusterFolder) -> None:
     assert not is_laboratory(cluster.path)
     with pytest.raises(ConfigurationError, match="quorate up --lab"):
         load_laboratory(cluster.path)
+
+
+def test_its_replicas_recover_on_schedule_but_not_those_that_have_lied(cluster: ClusterFolder) -> None:
+    fittings = LabFittings(load_replica(cluster.replica(0)))
+    Assembly(load_replica(cluster.replica(0)), fittings)
+    assert fittings.may_recover()
+
+    fittings.turncoat.lie(("mute",), 1)
+    assert not fittings.may_recover()
+    fittings.turncoat.behave()
+    assert not fittings.may_recover()
 
 
 # --------------------------------------------------------------------------------------------- the socket

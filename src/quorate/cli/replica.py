@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from quorate.cli.passphrase import ask_passphrase, passphrase_option
 from quorate.errors import ConfigurationError
 from quorate.folder import load_replica
 from quorate.runtime.bootstrap import run_replica
+from quorate.runtime.lifetime import begin_anew
 from quorate.runtime.telemetry import LogFormat, configure_logging
 
 DEFECT = 3
@@ -52,8 +52,7 @@ def replica(folder: Path, log_format: LogFormat, log_level: str) -> None:
     loaded = load_replica(folder, ask_passphrase)
     try:
         if uvloop.run(run_replica(loaded)):
-            # A program that is read from disk again, with nothing in memory of what ran before.
-            os.execv(sys.executable, [sys.executable, "-m", "quorate", *sys.argv[1:]])
+            begin_anew()
     except ConfigurationError:
         raise
     except Exception as error:  # a defect of any part ends here, and the process with it

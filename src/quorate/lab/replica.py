@@ -23,6 +23,7 @@ from quorate.lab.turncoat import Turncoat
 from quorate.lab.wire import Wire
 from quorate.net.links import LinkHandler
 from quorate.runtime.bootstrap import Assembly, Fittings, run_replica
+from quorate.runtime.lifetime import begin_anew
 from quorate.runtime.ports import SystemClock
 from quorate.runtime.telemetry import configure_logging, is_watching
 from quorate.services.loading import load_service
@@ -48,10 +49,13 @@ class LabFittings(Fittings):
 
     def __init__(self, folder: ReplicaFolder) -> None:
         super().__init__()
-        self.is_scheduled = False
         self.clock: ShiftedClock = ShiftedClock()
         self.tracing = True
         self._folder = folder
+
+    def may_recover(self) -> bool:
+        """One that has lied counts as faulty for ever here, so it does not."""
+        return not self.turncoat.has_lied
 
     def core_of(self, assembly: Assembly) -> Turncoat:
         """The replica, inside what can turn it."""
@@ -135,7 +139,8 @@ def lab_replica(folder: Path, log_level: str) -> None:
     if not is_laboratory(folder.absolute().parent):
         raise ConfigurationError(f"{folder} is of no laboratory: run `quorate replica {folder}`")
     try:
-        uvloop.run(run_replica(loaded, LabFittings(loaded)))
+        if uvloop.run(run_replica(loaded, LabFittings(loaded))):
+            begin_anew()
     except ConfigurationError:
         raise
     except Exception as error:  # a defect of any part ends here, and the process with it

@@ -55,8 +55,10 @@ class Fittings:
         self.clock: Clock = SystemClock()
         self.tracing = is_watching()
         """Whether the rules tell of their ordinary steps."""
-        self.is_scheduled = True
-        """Whether the replica recovers by itself, where the cluster's settings say so."""
+
+    def may_recover(self) -> bool:
+        """Whether the replica recovers by itself, when the cluster's settings say that it is time."""
+        return True
 
     def core_of(self, assembly: Assembly) -> Core:
         """What the node drives."""
@@ -129,7 +131,7 @@ async def run_replica(folder: ReplicaFolder, fittings: Fittings | None = None) -
         _allow_many_files()
         assembly = Assembly(folder, fittings)
         async with fittings.around(assembly):
-            await _work(assembly, end, fittings.is_scheduled)
+            await _work(assembly, end, fittings)
         assembly.telemetry.say(logging.INFO, "stopped")
         is_to_recover = end.result()
         if is_to_recover:
@@ -137,7 +139,7 @@ async def run_replica(folder: ReplicaFolder, fittings: Fittings | None = None) -
         return is_to_recover
 
 
-async def _work(assembly: Assembly, end: asyncio.Future[bool], is_scheduled: bool) -> None:
+async def _work(assembly: Assembly, end: asyncio.Future[bool], fittings: Fittings) -> None:
     """Open the links and run until *end*."""
     folder = assembly.folder
     listener, dialers = await _connect(assembly)
@@ -146,9 +148,8 @@ async def _work(assembly: Assembly, end: asyncio.Future[bool], is_scheduled: boo
         assembly.node.start()
         _announce(assembly)
         _settle_memory()
-        if is_scheduled:
-            schedule = asyncio.ensure_future(_recover_in_time(assembly, end))
-            end.add_done_callback(lambda _: schedule.cancel())
+        schedule = asyncio.ensure_future(_recover_in_time(assembly, end, fittings))
+        end.add_done_callback(lambda _: schedule.cancel())
         await end
     finally:
         assembly.node.stop()
@@ -157,7 +158,7 @@ async def _work(assembly: Assembly, end: asyncio.Future[bool], is_scheduled: boo
             await asyncio.to_thread(assembly.found.keeper.close)
 
 
-async def _recover_in_time(assembly: Assembly, end: asyncio.Future[bool]) -> None:
+async def _recover_in_time(assembly: Assembly, end: asyncio.Future[bool], fittings: Fittings) -> None:
     """End this life, when the schedule says so and the group can spare the replica."""
     configuration, replica = assembly.folder.configuration, assembly.replica
     quorums, interval = quorums_of(configuration.replica_count), configuration.settings.recovery_interval_ms * 1000
@@ -168,7 +169,7 @@ async def _recover_in_time(assembly: Assembly, end: asyncio.Future[bool]) -> Non
     while not end.done():
         await asyncio.sleep(_LOOK_SECONDS)
         report = replica.report()
-        is_well = report.status == NORMAL and not report.needs_state
+        is_well = report.status == NORMAL and not report.needs_state and fittings.may_recover()
         away = replica.core.tables.recoveries.under_way(report.low_watermark, configuration.settings)
         connected = sum(1 for _ in assembly.roster.replicas())
         if schedule.is_time(wall()) and is_well and may_be_spared(quorums, connected, len(away)) and not end.done():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from quorate.errors import ConfigurationError
 from quorate.storage.log_file import replace_file
@@ -45,6 +46,12 @@ def hold_folder(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def begin_anew() -> NoReturn:
+    """Replace this process by a new one with the same arguments: the program is read from disk again, and nothing is
+    left in memory of what ran before."""
+    os.execv(sys.executable, [sys.executable, "-m", "quorate", *sys.argv[1:]])
 
 
 def is_running(folder: Path) -> bool:

@@ -23,6 +23,7 @@ class RecoverOften(Strategy):
         super().__init__(tools)
         self._due = 0
         self._counter = 0
+        self._wall = 0
 
     def adds(self, now: int) -> Sequence[Effect]:
         """A request, and a NEW-KEY."""
@@ -30,7 +31,7 @@ class RecoverOften(Strategy):
             return ()
         self._due = now + EVERY
         tools = self.tools
-        self._counter = tools.random.choice((self._counter + 1, now, 2**40 + now))
+        self._counter = max(self._counter + 1, self._wall)
         half = Half(tools.random.randbytes(32)).public
         whose = tools.random.choice((tools.replica_id, tools.replica_id, *tools.peers))
         said: list[NewKey | Request] = [
@@ -38,6 +39,11 @@ class RecoverOften(Strategy):
             NewKey(self._counter, half, whose),
         ]
         return [Broadcast(message, tools.authenticator.seal(message)) for message in said]
+
+    def wall(self, wall: int) -> int:
+        """Counters follow the clock, as honest ones do."""
+        self._wall = wall
+        return wall
 
     def next_deadline(self) -> int | None:
         """The next time."""
