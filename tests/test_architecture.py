@@ -35,6 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Outermost: nothing but the command line imports them.
     "gateways": {"client", "config", "errors", "folder", "messages", "services"},
     "campaign": {"errors", "sim"},
+    "backup": {
+        *("auth", "client", "config", "core", "errors", "folder", "messages", "runtime", "services", "storage"),
+    },
     "lab": {
         "adversary",
         "auth",
@@ -54,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *(
             "adversary",
             "auth",
+            "backup",
             "campaign",
             "client",
             "config",
@@ -82,6 +86,7 @@ MAY_IMPORT_OF_CORE: dict[str, set[str]] = {
     "services": CORE_PORTS,
     "client": CORE_PORTS,
     "cli": CORE_PORTS,
+    "backup": {*CORE_PORTS, "access", "replica", "tables"},
     "__init__": CORE_PORTS,
     "adversary": {*CORE_PORTS, "effects", "new_view"},
     "runtime": {*CORE_PORTS, "effects", "replica"},

@@ -135,12 +135,14 @@ class ClusterConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
 
     cluster_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     incarnation: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-    """New whenever the cluster starts from an empty state, so that nothing replays across histories."""
+    """New whenever the cluster starts empty or from a backup, so that nothing replays across histories."""
     service: str
     """The service that is replicated: `redis`, `counter`, or `module:Class`."""
     replicas: tuple[Member, ...]
     clients: tuple[ClientEntry, ...]
     settings: Settings = Settings()
+    restored: bool = False
+    """The incarnation began with a backup: a replica without its storage has lost something, however new it is."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:

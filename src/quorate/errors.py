@@ -13,6 +13,10 @@ class StorageDamaged(QuorateError):
     """A file of a replica's storage is torn, rotten, missing or not its own. Names the file and what is wrong."""
 
 
+class BackupRefused(QuorateError):
+    """A backup's file is not what it was, or nobody vouches for what it holds. Names the file and what is wrong."""
+
+
 class MalformedMessage(QuorateError):
     """Bytes that are not a message. The only error that decoding raises."""
 

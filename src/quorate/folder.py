@@ -220,8 +220,9 @@ def render_configuration(configuration: ClusterConfiguration) -> str:
     lines = [
         "# A Quorate cluster: who its members are and how it behaves. This file is equal at every member.",
         tomli_w.dumps({"format": configuration.format}),
-        "\n# What signatures and MACs are bound to. The incarnation is new whenever the cluster starts empty.",
+        "\n# What signatures and MACs are bound to. The incarnation is new whenever the cluster starts anew.",
         tomli_w.dumps({"cluster_id": configuration.cluster_id, "incarnation": configuration.incarnation}),
+        tomli_w.dumps({"restored": configuration.restored}),
         '\n# What is replicated: "redis", "counter", or "module:Class".',
         tomli_w.dumps({"service": configuration.service}),
         "\n# One value for the whole cluster: change it in every member's file, with all replicas stopped.",
@@ -246,18 +247,20 @@ def _render_replica_settings(replica_id: int) -> str:
     )
 
 
-def renew_incarnation(cluster: ClusterFolder) -> ClusterFolder:
-    """Start a new history: rewrite the incarnation in every member's `cluster.toml` and leave the rest as it is.
+def renew_incarnation(cluster: ClusterFolder, restored: str | None = None) -> ClusterFolder:
+    """Start a new history: rewrite the incarnation in every member's `cluster.toml` and leave the rest as it is. It
+    starts empty, or is *restored*, an incarnation that the replicas' storage holds a backup for.
 
     All replicas have to be stopped. A failure half way leaves files that differ; doing it again mends them.
     """
-    incarnation = secrets.token_hex(16)
+    incarnation = restored or secrets.token_hex(16)
+    lines = rf'\g<1>"{incarnation}"' + f"\nrestored = {'true' if restored else 'false'}"
     for folder in [*cluster.replicas(), cluster.client()]:
         path = folder / CLUSTER_FILE
         text, replaced = re.subn(
             r'^(\s*incarnation\s*=\s*)(["\'])[0-9a-f]{32}\2',
-            rf'\g<1>"{incarnation}"',
-            _read_text(path),
+            lines,
+            re.sub(r"^\s*restored\s*=.*\n", "", _read_text(path), flags=re.MULTILINE),
             flags=re.MULTILINE,
         )
         if replaced != 1:
@@ -268,7 +271,8 @@ def renew_incarnation(cluster: ClusterFolder) -> ClusterFolder:
             raise ConfigurationError(
                 f"{path} cannot be written: {error.strerror}; a new start of the cluster rewrites it in every folder"
             ) from error
-    return cluster._replace(configuration=msgspec.structs.replace(cluster.configuration, incarnation=incarnation))
+    begun = msgspec.structs.replace(cluster.configuration, incarnation=incarnation, restored=restored is not None)
+    return cluster._replace(configuration=begun)
 
 
 # ----------------------------------------------------------------------------------------------- reading
@@ -289,7 +293,7 @@ def load_client(
 ) -> tuple[KeyPair, ClusterConfiguration]:
     """The key and the configuration of a client: *path* is its folder, or the cluster's folder with `client` in it."""
     folder = client_folder_of(path)
-    configuration = _load_configuration(folder)
+    configuration = load_configuration(folder)
     key_pair = load_key(folder / KEY_FILE, passphrase_of)
     public_key = key_pair.public_key.hex()
     if all(client.public_key != public_key for client in configuration.clients):
@@ -307,7 +311,7 @@ def load_replica(path: str | os.PathLike[str], passphrase_of: PassphraseSource |
         raise ConfigurationError(
             f"{folder} holds a whole cluster; name one replica's folder, such as {folder}/replica-0"
         )
-    configuration = _load_configuration(folder)
+    configuration = load_configuration(folder)
     settings = _load(folder / REPLICA_FILE, ReplicaSettings, "correct it")
     if settings.replica_id >= configuration.replica_count:
         raise ConfigurationError(
@@ -332,15 +336,16 @@ def load_cluster(path: str | os.PathLike[str], passphrase_of: PassphraseSource |
         replica = load_replica(folder, passphrase_of)
         if replica.replica_id != replica_id:
             raise ConfigurationError(f"{folder / REPLICA_FILE} is that of replica {replica.replica_id}; restore it")
-        theirs = msgspec.structs.replace(replica.configuration, incarnation=configuration.incarnation)
-        if theirs != configuration:
+        own = msgspec.structs.replace(configuration, incarnation="0" * 32, restored=False)
+        if msgspec.structs.replace(replica.configuration, incarnation="0" * 32, restored=False) != own:
             raise ConfigurationError(
                 f"{folder / CLUSTER_FILE} and {cluster.client() / CLUSTER_FILE} differ; {_COPY_REMEDY}"
             )
     return cluster
 
 
-def _load_configuration(folder: Path) -> ClusterConfiguration:
+def load_configuration(folder: Path) -> ClusterConfiguration:
+    """What a member's folder says of the cluster, for those who have no key of it."""
     return _load(folder / CLUSTER_FILE, ClusterConfiguration, _COPY_REMEDY)
 
 

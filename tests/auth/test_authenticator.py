@@ -23,11 +23,13 @@ from quorate.config import ClusterConfiguration, Settings
 from quorate.errors import AuthenticationFailed, ConfigurationError, MalformedMessage, QuorateError
 from quorate.messages.codec import Envelope, decode, decode_envelope, encode, encode_envelope
 from quorate.messages.protocol import (
+    BackupPieces,
     Batches,
     Checkpoint,
     CheckpointClaim,
     Commit,
     Decided,
+    FetchBackup,
     FetchBatches,
     FetchState,
     Inspect,
@@ -93,7 +95,12 @@ def test_every_type_has_a_scheme() -> None:
     signed = {kind for kind, scheme in policy.items() if scheme is Scheme.SIGNATURE}
     assert signed == {Request, Checkpoint, ViewChange, NewView, NewKey}
     everything = policy_of(configuration_of(4, SIGNED))
-    assert {kind for kind, scheme in everything.items() if scheme is not Scheme.SIGNATURE} == {Inspect, Inspection}
+    assert {kind for kind, scheme in everything.items() if scheme is not Scheme.SIGNATURE} == {
+        Inspect,
+        Inspection,
+        FetchBackup,
+        BackupPieces,
+    }
     assert policy_of(configuration_of(4, MACS))[Request] is Scheme.VECTOR
 
 
@@ -226,7 +233,7 @@ def test_inspect_and_inspection_have_single_macs(mode: Settings) -> None:
     """A client asks one replica; only that one can answer."""
     configuration = configuration_of(4, mode)
     mine = client(configuration)
-    question = mine.seal_inspect(Inspect(mine.client_id, 7), 2)
+    question = mine.seal_question(Inspect(mine.client_id, 7), 2)
     assert replica(2, configuration).open(question).message == Inspect(mine.client_id, 7)
     assert refuses(replica(1, configuration), question)
     answer = Inspection(7, b"{}", 2)

@@ -15,7 +15,7 @@ from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Tr
 from quorate.core.ports import Context, Entropy
 from quorate.core.replica import Replica
 from quorate.errors import AuthenticationFailed
-from quorate.messages.protocol import Message, Reply, Request
+from quorate.messages.protocol import BackupPieces, Message, Reply, Request
 from quorate.messages.records import Record, StableRecord
 from quorate.messages.tree import Path
 from quorate.services.counter import CounterService
@@ -138,6 +138,7 @@ class Group:
         self.traces: list[list[Trace]] = [[] for _ in range(replica_count)]
         self.sent: list[tuple[int, Message]] = []
         self.replies: list[tuple[int, Reply]] = []
+        self.pieces: list[tuple[int, BackupPieces, bytes]] = []
         self.reaches: Filter = lambda sender, receiver, message: True
         self.stopped: set[int] = set()
         self.unauthentic = 0
@@ -157,6 +158,8 @@ class Group:
                     self.sent.append((sender, message))
                     if self.reaches(sender, receiver, message):
                         self.wire.append((sender, receiver, frame))
+                case SendReply(BackupPieces() as message, frame):
+                    self.pieces.append((sender, message, frame))
                 case SendReply(message, _):
                     self.replies.append((sender, message))
                 case Trace():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from quorate.messages.protocol import (
+    BackupPieces,
     Batch,
     Batches,
     Checkpoint,
@@ -12,6 +13,7 @@ from quorate.messages.protocol import (
     Chosen,
     Commit,
     Decided,
+    FetchBackup,
     FetchBatches,
     FetchState,
     Inspect,
@@ -76,6 +78,8 @@ OF_TYPE: dict[type, st.SearchStrategy[Message]] = {
     FetchState: st.builds(FetchState, naturals, many(paths), replicas),
     StatePieces: st.builds(StatePieces, naturals, many(paths), replicas),
     NewKey: st.builds(NewKey, naturals, digests, replicas),
+    FetchBackup: st.builds(FetchBackup, digests, naturals, naturals, many(paths)),
+    BackupPieces: st.builds(BackupPieces, digests, naturals, naturals, many(paths), st.integers(0, 15), replicas),
 }
 messages = st.one_of(*OF_TYPE.values())
 batches = st.builds(Batch, naturals, many(texts))

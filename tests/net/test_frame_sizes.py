@@ -110,7 +110,7 @@ def test_the_largest_inspection_and_inspect_fit(make_members: Callable) -> None:
     inspection = replica.seal_inspection(Inspection(LARGEST, bytes(1 << 20), 63), client.client_id)
     assert len(inspection) <= frame_bytes_max_of(members.configuration)
 
-    inspect = client.seal_inspect(Inspect(client.client_id, LARGEST), 0)
+    inspect = client.seal_question(Inspect(client.client_id, LARGEST), 0)
     assert len(inspect) <= client_frame_bytes_max_of(members.configuration)
 
 

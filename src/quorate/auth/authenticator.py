@@ -18,10 +18,12 @@ from quorate.core.ports import Opened
 from quorate.errors import AuthenticationFailed
 from quorate.messages.codec import Envelope, decode, decode_envelope, encode, encode_envelope
 from quorate.messages.protocol import (
+    BackupPieces,
     Batches,
     Checkpoint,
     Commit,
     Decided,
+    FetchBackup,
     FetchBatches,
     FetchState,
     Inspect,
@@ -50,7 +52,7 @@ KNOWN_CLIENTS_MAX: Final = 4096
 
 Check = Callable[[Any, Envelope], bool]
 """Whether an envelope's authentication is that of the sender whom its message names."""
-_FROM_CLIENTS: Final = frozenset({Request, Inspect})
+_FROM_CLIENTS: Final = frozenset({Request, Inspect, FetchBackup})
 
 
 class Scheme(Enum):
@@ -88,6 +90,8 @@ def policy_of(configuration: ClusterConfiguration) -> dict[type, Scheme]:
         NewKey: Scheme.SIGNATURE,
         Inspect: Scheme.SINGLE,
         Inspection: Scheme.SINGLE,
+        FetchBackup: Scheme.SINGLE,
+        BackupPieces: Scheme.SINGLE,
     }
 
 
@@ -204,7 +208,7 @@ class ReplicaAuthenticator:
             authentication = self._keys.key_pair.sign(self._keys.domain + payload) + mark
         elif scheme is Scheme.VECTOR:
             authentication = _vector(self._keys.to_replicas, payload)
-        elif isinstance(message, Reply):
+        elif isinstance(message, (Reply, BackupPieces)):
             authentication = _mac(self._keys.client_keys(message.client)[1], payload)
         elif receiver is not None:
             authentication = _mac(self._keys.to_replicas[receiver], payload)
@@ -308,16 +312,17 @@ class ClientAuthenticator:
             authentication = _vector(self._keys.to_replicas, payload)
         return encode_envelope(Envelope(payload, authentication))
 
-    def seal_inspect(self, inspect: Inspect, receiver: int) -> bytes:
-        """The frame of an INSPECT to one replica."""
-        payload = encode(inspect)
+    def seal_question(self, question: Inspect | FetchBackup, receiver: int) -> bytes:
+        """The frame of an INSPECT or a FETCH-BACKUP to one replica."""
+        payload = encode(question)
         return encode_envelope(Envelope(payload, _mac(self._keys.to_replicas[receiver], payload)))
 
-    def open(self, frame: bytes) -> Reply | Inspection:
-        """Check a reply or an inspection. Raises MalformedMessage or AuthenticationFailed."""
+    def open(self, frame: bytes) -> Reply | Inspection | BackupPieces:
+        """Check a reply, an inspection or the pieces of a backup. Raises MalformedMessage or AuthenticationFailed."""
         envelope = decode_envelope(frame)
         message = decode(envelope.payload)
-        if not isinstance(message, (Reply, Inspection)) or message.replica >= len(self._keys.from_replicas):
+        senders = len(self._keys.from_replicas)
+        if not isinstance(message, (Reply, Inspection, BackupPieces)) or message.replica >= senders:
             raise AuthenticationFailed(f"{type(message).__name__} is not for a client")
         if self._policy[type(message)] is Scheme.SIGNATURE:
             verifier = self._keys.replica_verifiers[message.replica]
@@ -325,7 +330,7 @@ class ClientAuthenticator:
         else:
             mac = _mac(self._keys.from_replicas[message.replica], envelope.payload)
             authentic = compare_digest(mac, envelope.authentication)
-        if not authentic or (isinstance(message, Reply) and message.client != self.client_id):
+        if not authentic or (not isinstance(message, Inspection) and message.client != self.client_id):
             raise AuthenticationFailed(f"{type(message).__name__} is not authentic")
         return message
 

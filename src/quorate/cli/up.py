@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 import click
 import uvloop
 
+from quorate.backup.restore import UNFINISHED_FILE
 from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_address, why_not_free
 from quorate.cli.init import describe_group
 from quorate.cli.output import say
@@ -127,6 +128,8 @@ def _find_cluster(directory: Path, wanted: Wanted) -> ClusterFolder | None:
         raise ConfigurationError(f"{directory} cannot be read: {error.strerror}; choose another --dir") from error
     if not any((directory / name).exists() for name in (CLIENT_FOLDER, "replica-0")):
         raise ConfigurationError(f"{directory} is not empty, and no cluster's folder; choose another --dir")
+    if (directory / UNFINISHED_FILE).exists():
+        raise ConfigurationError(f"{directory}: a restore was not ended: do it again, quorate restore FILE {directory}")
     cluster = load_cluster(directory, ask_passphrase)
     _compare(directory, cluster.configuration, wanted)
     with hold_folder(directory):  # where it runs already, that says more than a taken port

@@ -18,6 +18,7 @@ from quorate.messages.access import (
     Grant,
     ListClients,
     Listed,
+    Mark,
     Refused,
     RevokeClient,
     decode_result,
@@ -47,6 +48,10 @@ class Administration:
     async def revoke(self, public_key: bytes) -> int:
         """Shut a client out, for good; the sequence number since which it is. Raises PermissionDenied."""
         return _accepted(await self._execute(RevokeClient(public_key)))
+
+    async def mark(self) -> int:
+        """Have nothing executed; the sequence number at which it was. All that was answered before stands below it."""
+        return _accepted(await self._execute(Mark()))
 
     async def rows(self) -> list[AccessRow]:
         """The access table, in the order of the keys."""

@@ -13,6 +13,7 @@ from typing import Final
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.administration import Administration
+from quorate.client.backups import BackupQuestions, Pieces
 from quorate.client.coalescer import Coalescer
 from quorate.client.inspection import Inspections
 from quorate.client.known import CHANCE_BITS, OPENING_TICKS, opening_timestamp
@@ -23,7 +24,8 @@ from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import AuthenticationFailed, MalformedMessage, QuorateError, RequestRefused, RequestTimeout
 from quorate.messages.codec import decode, decode_envelope
-from quorate.messages.protocol import Inspection, Reply
+from quorate.messages.protocol import BackupPieces, Inspection, Reply
+from quorate.messages.tree import Path
 from quorate.net.links import LinkLimits
 from quorate.net.tls import Credentials, credentials_of
 
@@ -60,6 +62,7 @@ class AsyncClient:
         self._authenticator = ClientAuthenticator(key_pair, configuration)
         self._replicas = Replicas(key_pair, configuration, link_limits, self._receive, self._link_changed, credentials)
         self._inspections = Inspections(self._authenticator, self._replicas)
+        self._backups = BackupQuestions(self._authenticator, self._replicas)
         self.access: Final = Administration(self._make_session, self._replicas.send)
         """For administrators: who may use the cluster."""
         self._coalescer = Coalescer(
@@ -93,6 +96,18 @@ class AsyncClient:
         except TimeoutError:
             where, remedy = self._replicas.describe(replica_id), self._replicas.remedy(replica_id) or "is it running?"
             raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}; {remedy}") from None
+
+    async def fetch_backup(
+        self, replica_id: int, nonce: int, sequence_number: int, paths: tuple[Path, ...], timeout: float
+    ) -> Pieces:
+        """Nodes of a checkpoint that a replica holds, for administrators: its word, which has to be checked
+        (`quorate.backup`). Raises RequestTimeout when it does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._backups.ask(replica_id, nonce, sequence_number, paths)
+        except TimeoutError:
+            where = self._replicas.describe(replica_id)
+            raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}") from None
 
     async def wait_connected(self, timeout: float = CONNECT_SECONDS) -> None:
         """Wait for links to f + 1 replicas, which can vouch for a result. Raises ClusterUnreachable."""
@@ -154,7 +169,8 @@ class AsyncClient:
     def _receive_frame(self, frame: bytes) -> None:
         """Decode first: f + 1 replies settle a request, and the others' MACs need not be checked. What is not dropped
         here counts only once it is verified."""
-        message = decode(decode_envelope(frame).payload)
+        envelope = decode_envelope(frame)
+        message = decode(envelope.payload)
         if isinstance(message, Reply):
             if self._coalescer.awaits(message):
                 verified = self._authenticator.open(frame)
@@ -168,6 +184,9 @@ class AsyncClient:
             verified = self._authenticator.open(frame)
             assert isinstance(verified, Inspection)
             self._inspections.receive(verified)
+        elif isinstance(message, BackupPieces) and self._backups.awaits(message):
+            self._authenticator.open(frame)
+            self._backups.receive(message, envelope.attachments)
 
 
 @asynccontextmanager

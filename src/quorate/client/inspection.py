@@ -48,7 +48,7 @@ class Inspections:
         self._pending[nonce] = (replica_id, future)
         try:
             inspect = Inspect(self._authenticator.client_id, nonce)
-            self._replicas.send(replica_id, self._authenticator.seal_inspect(inspect, replica_id))
+            self._replicas.send(replica_id, self._authenticator.seal_question(inspect, replica_id))
             return _parse(replica_id, await future)
         finally:
             del self._pending[nonce]

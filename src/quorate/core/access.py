@@ -22,6 +22,7 @@ from quorate.messages.access import (
     Grant,
     ListClients,
     Listed,
+    Mark,
     Refused,
     RevokeClient,
     decode_operation,
@@ -63,6 +64,8 @@ class AccessTable:
                 return self._add(grant, sequence_number)
             case RevokeClient(public_key):
                 return self._revoke(public_key, sequence_number)
+            case Mark():
+                return Accepted(sequence_number)
             case ListClients(after):
                 return Listed(tuple(self._rows[key] for key in sorted(self._rows) if key > after)[:LISTED_MAX])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final
 
 from quorate.core import admission
@@ -10,16 +9,12 @@ from quorate.core.context import Core, Frozen, HeldCheckpoint, Status
 from quorate.core.ports import Opened
 from quorate.core.tables import encode_snapshot
 from quorate.errors import require
+from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import Checkpoint
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
 STUCK_ROUNDS_MAX: Final = 5
 """How often a replica asks for what it lacks, without getting any further, before it fetches a whole checkpoint."""
-
-
-def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
-    """What a CHECKPOINT vouches for: the service's state and the core's replicated tables."""
-    return sha256(b"quorate checkpoint" + service_digest + tables_digest).digest()
 
 
 def hold(core: Core, sequence_number: int) -> HeldCheckpoint:

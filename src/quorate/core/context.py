@@ -21,7 +21,7 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
-from quorate.messages.protocol import Checkpoint, Message, NewKey, NewView, Reply, Request, ViewChange
+from quorate.messages.protocol import BackupPieces, Checkpoint, Message, NewKey, NewView, Reply, Request, ViewChange
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ class Core:
         self.transfer_turn = 0
         self.pins: dict[int, tuple[int, int, int]] = {}
         """Checkpoints kept for peers that fetch them: sequence number, since when, until when."""
+        self.backup: tuple[bytes, int] | None = None
+        """The client and the nonce of the backup that is being made (BACKUP-2), as long as its checkpoint is kept."""
         self.peer_marks: dict[int, tuple[int, int]] = {}
         """The last executed sequence number and the low watermark that each peer stated last."""
         self.answered_status: dict[int, int] = {}
@@ -280,13 +282,13 @@ class Core:
         """Send a frame as it came."""
         self.outbox.append(Send(receiver, message, frame))
 
-    def reply(self, message: Reply) -> None:
+    def reply(self, message: Reply | BackupPieces, attachments: tuple[bytes, ...] = ()) -> None:
         """Answer a client; not one whose public key is good for signatures but not for a session key. A recovering
         replica answers nobody (REC-2)."""
         if self.status is Status.RECOVERING:
             return
         try:
-            frame = self.auth.seal(message)
+            frame = self.auth.seal(message, attachments)
         except AuthenticationFailed:
             self.refuse("REPLY", "the client's key is not usable", message.client.hex()[:8])
             return

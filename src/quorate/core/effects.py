@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from quorate.messages.protocol import Message, Reply
+from quorate.messages.protocol import BackupPieces, Message, Reply
 from quorate.messages.records import Record
 
 
@@ -31,9 +31,9 @@ class Send(NamedTuple):
 
 
 class SendReply(NamedTuple):
-    """Send this reply to the client that it names."""
+    """Send this reply, or these pieces of a backup, to the client that it names."""
 
-    message: Reply
+    message: Reply | BackupPieces
     frame: bytes
 
 

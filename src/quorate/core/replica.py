@@ -8,6 +8,7 @@ from typing import Final
 from quorate.config import ClusterConfiguration
 from quorate.core import (
     admission,
+    backup,
     checkpoints,
     epochs,
     execution,
@@ -41,6 +42,7 @@ _ALWAYS: Final[dict[type, Handler]] = {
     protocol.FetchState: state_transfer.on_fetch_state,
     protocol.StatePieces: state_transfer.on_state_pieces,
     protocol.NewKey: session_keys.on_new_key,
+    protocol.FetchBackup: backup.on_fetch_backup,
     protocol.Request: normal_case.on_request,
     protocol.Prepare: normal_case.on_vote,
     protocol.Commit: normal_case.on_vote,

@@ -16,6 +16,7 @@ from quorate.core.new_view import Choice
 from quorate.core.tables import TablesSnapshot, decode_snapshot
 from quorate.errors import InvariantViolation, require
 from quorate.messages.codec import decode, decode_envelope
+from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import Checkpoint, NewView, Prepare, PreparedClaim, PrePrepare, ViewChange
 from quorate.messages.records import (
     BatchRecord,
@@ -94,7 +95,7 @@ def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:
 def distrust_state(core: Core, record: CheckpointRecord, tables: TablesSnapshot) -> None:
     """The votes are whole, the service's state is not the one that was vouched for: nothing is executed or served from
     it, and what differs is fetched from the others. Those who made it stable are known."""
-    require(checkpoints.checkpoint_digest(record.service_digest, tables.digest()) == record.digest, "records agree")
+    require(checkpoint_digest(record.service_digest, tables.digest()) == record.digest, "records agree")
     core.checkpoints.held[record.sequence_number] = HeldCheckpoint(record.digest, record.service_digest, tables)
     core.diverged_at = record.sequence_number
     core.note("state-damaged", sequence_number=record.sequence_number)

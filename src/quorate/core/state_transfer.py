@@ -20,6 +20,7 @@ from quorate.core.ports import Opened
 from quorate.core.tables import TablesSnapshot, decode_snapshot, encode_snapshot
 from quorate.core.vouchers import Target
 from quorate.errors import MalformedMessage
+from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import FetchState, StatePieces
 from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 from quorate.messages.tree import EMPTY, NodeKind, Path, child_digests, inner_digest, kind_of_node
@@ -241,7 +242,7 @@ def take_root(core: Core, transfer: Transfer, message: StatePieces, pieces: tupl
     except MalformedMessage:
         admission.refuse(core, message, "the tables of a checkpoint are malformed")
         return
-    if checkpoints.checkpoint_digest(pieces[1], tables.digest()) != transfer.digest:
+    if checkpoint_digest(pieces[1], tables.digest()) != transfer.digest:
         admission.refuse(core, message, "a checkpoint does not have the digest that is vouched for")
         return
     transfer.tables, transfer.service_digest = tables, pieces[1]

@@ -110,6 +110,10 @@ class ReplicatedTables:
         row = self._rows.get(client)
         return None if row is None else row.sessions.get(session)
 
+    def session_count(self) -> int:
+        """How many sessions are open."""
+        return sum(len(row.sessions) for row in self._rows.values())
+
     def last_opening(self, client: bytes) -> SessionRow | None:
         """What the client's session 0 executed last: an opening, or a change of the access table."""
         row = self._rows.get(client)

@@ -68,7 +68,11 @@ class ListClients(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     after: Annotated[bytes, Meta(max_length=32)]
 
 
-AccessOperation = AddClient | RevokeClient | ListClients
+class Mark(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=4):
+    """Change nothing, and tell the sequence number: whatever was answered before stands below it in the order."""
+
+
+AccessOperation = AddClient | RevokeClient | ListClients | Mark
 
 
 class Accepted(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):

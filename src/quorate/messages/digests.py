@@ -20,6 +20,11 @@ def batch_digest(time: int, request_digests: list[bytes]) -> bytes:
     return sha256(b"quorate batch" + time.to_bytes(8, "big") + b"".join(request_digests)).digest()
 
 
+def checkpoint_digest(service_digest: bytes, tables_digest: bytes) -> bytes:
+    """What a CHECKPOINT vouches for: the service's state and the core's replicated tables."""
+    return sha256(b"quorate checkpoint" + service_digest + tables_digest).digest()
+
+
 NULL_BATCH: Final = Batch(time=0, requests=())
 """The null request: goes through all three phases, executes as nothing (OSDI'99 4.4)."""
 NULL_DIGEST: Final = batch_digest(0, [])

@@ -238,6 +238,38 @@ class NewKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     replica: ReplicaId
 
 
+BACKUP_PATHS_MAX: Final = 64
+"""Nodes that are asked for in one FETCH-BACKUP."""
+BackupPaths = Annotated[tuple[TreePath, ...], Meta(max_length=BACKUP_PATHS_MAX)]
+
+
+class FetchBackup(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=18):
+    """FETCH-BACKUP: an administrator asks for nodes of a checkpoint, or for its root entry when none is named.
+
+    Sequence number 0 means the stable checkpoint. The nonce names one backup: all its questions have the same.
+    """
+
+    client: ClientId
+    nonce: Natural
+    sequence_number: Natural
+    paths: BackupPaths
+
+
+class BackupPieces(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=19):
+    """BACKUP-PIECES: the nodes travel beside it, in the order of `paths`, and prove themselves by their digests.
+
+    Without paths it is the root entry: the core's tables, the digest of the service's tree, and CHECKPOINTs that vouch
+    for them. `answer` is a `BackupAnswer`; nothing travels beside a refusal.
+    """
+
+    client: ClientId
+    nonce: Natural
+    sequence_number: Natural
+    paths: BackupPaths
+    answer: Annotated[int, Meta(ge=0, lt=16)]
+    replica: ReplicaId
+
+
 FromReplica = (
     PrePrepare
     | Prepare
@@ -254,8 +286,9 @@ FromReplica = (
     | FetchState
     | StatePieces
     | NewKey
+    | BackupPieces
 )
-FromClient = Request | Inspect
+FromClient = Request | Inspect | FetchBackup
 Message = FromReplica | FromClient
 
 
@@ -279,6 +312,17 @@ class Outcome:
     STALE: Final = 4
     READ_ONLY: Final = 5
     """Executed, but for the operations without a result that may have changed something: the client may only read."""
+
+
+class BackupAnswer:
+    """What a replica says to FETCH-BACKUP."""
+
+    GIVEN: Final = 0
+    NO_ADMINISTRATOR: Final = 1
+    NOT_HELD: Final = 2
+    """It does not hold that checkpoint (any more), or has taken none yet."""
+    BUSY: Final = 3
+    """It serves another backup, or has given this one enough for now."""
 
 
 class SlotFlag:

@@ -13,7 +13,7 @@ from quorate.auth.authenticator import authentication_bytes
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, QuorateError
-from quorate.messages.protocol import OPERATIONS_MAX
+from quorate.messages.protocol import BACKUP_PATHS_MAX, OPERATIONS_MAX
 
 _PREFIX: Final = Struct(">I")
 PREFIX_BYTES: Final = _PREFIX.size
@@ -158,6 +158,11 @@ def _inspection_bytes(configuration: ClusterConfiguration) -> int:
     return _envelope_bytes(configuration, _FIXED + _HEADER + (1 << 20))
 
 
+def _fetch_backup_bytes(configuration: ClusterConfiguration) -> int:
+    """The frame of a FETCH-BACKUP: its paths have up to 16 elements, of five bytes each."""
+    return _envelope_bytes(configuration, _FIXED + _HEADER + BACKUP_PATHS_MAX * (_HEADER + 16 * 5))
+
+
 def frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
     """The size of the largest frame that a correct replica of this cluster sends.
 
@@ -181,5 +186,5 @@ def frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
 
 def client_frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
     """The size of the largest frame that a client may send: `request_bytes_max` counts the whole frame of a request,
-    and an INSPECT is small."""
-    return max(configuration.settings.request_bytes_max, _envelope_bytes(configuration, _FIXED))
+    and an INSPECT or a FETCH-BACKUP is small."""
+    return max(configuration.settings.request_bytes_max, _fetch_backup_bytes(configuration))

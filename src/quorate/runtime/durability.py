@@ -27,6 +27,7 @@ from quorate.storage.votes import FileJournal
 STORAGE_FOLDER: Final = "storage"
 DAMAGED_FILE: Final = "votes.damaged"
 """What is left of votes that are not believed any more."""
+NOT_RESTORED: Final = "what this incarnation began with is not here: copy the folder that `quorate restore` made"
 
 
 class Found(NamedTuple):
@@ -53,7 +54,8 @@ def storage_of(folder: ReplicaFolder) -> Path:
     return folder.path / STORAGE_FOLDER / folder.configuration.incarnation
 
 
-def _owner_of(folder: ReplicaFolder) -> Owner:
+def owner_of(folder: ReplicaFolder) -> Owner:
+    """Whose the files of a replica are, in its present incarnation."""
     configuration = folder.configuration
     return Owner(
         bytes.fromhex(configuration.cluster_id), bytes.fromhex(configuration.incarnation), folder.key_pair.public_key
@@ -67,12 +69,13 @@ def find(folder: ReplicaFolder) -> Found:
     was_started = has_started(folder.path, configuration.incarnation)
     if configuration.settings.durability == "memory":
         lost = "it was started before in this incarnation and its votes were in memory" if was_started else None
+        lost = NOT_RESTORED if configuration.restored else lost
         return Found(service, [], lost, None, None)
     place = storage_of(folder)
-    owner = _owner_of(folder)
+    owner = owner_of(folder)
     is_synced = configuration.settings.durability == "sync"
     journal = FileJournal(place, owner, is_synced)
-    lost = _load(journal, was_started)
+    lost = _load(journal, was_started or configuration.restored)
     if lost is not None and quorums_of(configuration.replica_count).faults == 0:
         return Found(service, [], lost, None, None)
     if lost is not None:
@@ -91,12 +94,12 @@ def find(folder: ReplicaFolder) -> Found:
     return Found(kept, records, lost, loaded.damage if stable or lost is None else None, keeper)
 
 
-def _load(journal: FileJournal, was_started: bool) -> str | None:
+def _load(journal: FileJournal, was_there: bool) -> str | None:
     """Read the votes, or make room for the first ones. Why they are lost, if they are."""
     try:
         journal.load()
     except FileNotFoundError:
-        if was_started:
+        if was_there:
             return f"{journal.path}: is missing"
         _make(journal.path.parent, journal)
     except StorageDamaged as error:
@@ -113,9 +116,9 @@ def let_recover(folder: ReplicaFolder, is_clean: bool) -> None:
     mark_started(folder.path, configuration.incarnation)
     if configuration.settings.durability == "memory":
         return
-    place, owner = storage_of(folder), _owner_of(folder)
+    place, owner = storage_of(folder), owner_of(folder)
     before = FileJournal(place, owner)
-    whole = _load(before, was_started=True) is None and not is_clean
+    whole = _load(before, was_there=True) is None and not is_clean
     records: list[Record] = [record for record in before.records() if isinstance(record, KeyRecord)]
     stable = next((record for record in before.records() if isinstance(record, StableRecord)), None)
     if whole and stable is not None:

@@ -8,7 +8,9 @@ from typing import Final
 from quorate.core.ports import Authenticator, Opened
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.protocol import (
+    BackupPieces,
     Checkpoint,
+    FetchBackup,
     Inspect,
     Inspection,
     Message,
@@ -82,9 +84,9 @@ def may_bring(peer: Peer, message: Message) -> bool:
     kind = type(message)  # exact types: this runs for every frame, and isinstance of a struct is slow
     if kind is Request:
         return peer.replica_id is not None or message.client == peer.public_key  # type: ignore[union-attr]
-    if kind is Inspect:
+    if kind is Inspect or kind is FetchBackup:
         return message.client == peer.public_key  # type: ignore[union-attr]
-    if kind is Reply or kind is Inspection:
+    if kind is Reply or kind is Inspection or kind is BackupPieces:
         return False
     sender = message.replica  # type: ignore[union-attr]
     return peer.replica_id is not None and (sender == peer.replica_id or kind in FORWARDABLE)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from quorate.adversary.traitor import Strategy, Tools, spoil_macs
 from quorate.core.effects import Effect, SendReply
+from quorate.messages.protocol import Reply
 
 HUGE = 30_000
 """How many bytes a result has that is too long."""
@@ -26,16 +27,16 @@ class WithholdReplies(Strategy):
 
     def says(self, effect: Effect, now: int) -> Sequence[Effect]:
         """No reply, or a useless one."""
-        if not isinstance(effect, SendReply):
+        if not isinstance(effect, SendReply) or not isinstance(effect.message, Reply):
             return (effect,)
         if self._victim is None:
             self._victim = effect.message.client
         if self._has_victim and effect.message.client != self._victim:
             return (effect,)
-        return () if self._is_silent else (self._useless(effect),)
+        return () if self._is_silent else (self._useless(effect.message, effect.frame),)
 
-    def _useless(self, effect: SendReply) -> SendReply:
-        random, reply, frame = self.tools.random, effect.message, effect.frame
+    def _useless(self, reply: Reply, frame: bytes) -> SendReply:
+        random = self.tools.random
         match random.randrange(5):
             case 0:
                 return SendReply(reply, frame[: random.randrange(len(frame))])

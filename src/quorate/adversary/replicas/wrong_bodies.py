@@ -1,22 +1,26 @@
-"""B15, P13: a replica that answers questions for batches and for state with garbage, or not at all."""
+"""B15, P13: a replica that answers questions for batches and for state with garbage, or not at all: those of its peers,
+and those of whoever makes a backup."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from quorate.adversary.traitor import Strategy, attachments_of
-from quorate.core.effects import Effect, Send
-from quorate.messages.protocol import Batches, StatePieces
+from quorate.core.effects import Effect, Send, SendReply
+from quorate.messages.protocol import BackupPieces, Batches, StatePieces
+
+BODIES = (Batches, StatePieces, BackupPieces)
+"""Messages beside which something travels that was asked for."""
 
 
 class WrongBodies(Strategy):
-    """What travels beside BATCHES and STATE-PIECES is falsified, exchanged, or missing."""
+    """What travels beside BATCHES, STATE-PIECES and BACKUP-PIECES is falsified, exchanged, or missing."""
 
     row = "B15"
 
     def says(self, effect: Effect, now: int) -> Sequence[Effect]:
         """Another body, or silence."""
-        if not isinstance(effect, Send) or not isinstance(effect.message, Batches | StatePieces):
+        if not isinstance(effect, Send | SendReply) or not isinstance(effect.message, BODIES):
             return (effect,)
         bodies = attachments_of(effect.frame)
         wrong = self.tools.random.choice(
@@ -28,4 +32,8 @@ class WrongBodies(Strategy):
                 None,
             )
         )
-        return () if wrong is None else (self.tools.send(effect.receiver, effect.message, wrong),)
+        if wrong is None:
+            return ()
+        if isinstance(effect, Send):
+            return (self.tools.send(effect.receiver, effect.message, wrong),)
+        return (effect._replace(frame=self.tools.authenticator.seal(effect.message, wrong)),)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from quorate.adversary.traitor import Strategy
 from quorate.core.effects import Effect, SendReply
+from quorate.messages.protocol import Reply
 
 
 class WrongReplies(Strategy):
@@ -17,7 +18,7 @@ class WrongReplies(Strategy):
 
     def says(self, effect: Effect, now: int) -> Sequence[Effect]:
         """Another reply, or two."""
-        if not isinstance(effect, SendReply):
+        if not isinstance(effect, SendReply) or not isinstance(effect.message, Reply):
             return (effect,)
         random, reply = self.tools.random, effect.message
         wrong = random.choice(

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
-from quorate.core.checkpoints import checkpoint_digest
 from quorate.core.new_view import Choice, compute_new_view
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of, quorums_of
+from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import (
     Batches,
     CheckpointClaim,

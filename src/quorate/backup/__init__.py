@@ -1,0 +1,1 @@
+"""Backups: a checkpoint in a file, with the certificate by which a quorum vouches for every byte (docs/BACKUP.md)."""
