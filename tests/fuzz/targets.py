@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz import access, folders, hostile, ports, reading, resp
+from fuzz import access, backups, folders, hostile, ports, reading, resp
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "codec": reading.codec,
@@ -24,6 +24,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "cluster-file": folders.cluster_file,
     "replica-file": folders.replica_file,
     "key-file": folders.key_file,
+    "backup": backups.backup,
 }
 CORPUS = Path(__file__).parent / "corpus"
 
