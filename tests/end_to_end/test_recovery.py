@@ -25,7 +25,7 @@ def test_all_replicas_recover_one_after_the_other(helpers: Any, tmp_path: Path) 
     directory = create_cluster(tmp_path / "scheduled", addresses, "redis", SETTINGS).path
     for number in range(4):
         helpers.quorate_in_background("replica", str(directory / f"replica-{number}"))
-    helpers.eventually(lambda: helpers.status(directory)["healthy"], "the cluster")
+    helpers.eventually(lambda: helpers.status(directory)["healthy"], "the cluster", 60.0)
     pids = [row["pid"] for row in helpers.status(directory)["replicas"]]
     deadline = time.monotonic() + PATIENCE_SECONDS
     written = 0

@@ -110,7 +110,9 @@ def test_rec_2_it_says_nothing_that_counts_until_its_recovery_point_is_stable() 
     for effect in recorder.effects[3]:
         if isinstance(effect, Persist) and effect.record == RecoveryRecord(True):
             break
-        said.add(type(getattr(effect, "message", None)))
+        message = getattr(effect, "message", None)
+        said.add(type(message))
+        assert not isinstance(message, StatusMessage) or message.is_changing_view, "it is in no view"
     else:
         raise AssertionError("its recovery did not end")
     assert {NewKey, Request, StatusMessage} <= said <= SILENT | {type(None)}

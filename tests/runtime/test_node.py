@@ -10,7 +10,7 @@ from quorate.core.effects import Broadcast, Effect, Persist
 from quorate.core.ports import Opened
 from quorate.errors import InvariantViolation, MalformedMessage
 from quorate.messages.codec import Envelope
-from quorate.messages.protocol import Inspect, Prepare
+from quorate.messages.protocol import Inspect, Prepare, Status
 from quorate.messages.records import DecidedRecord
 from quorate.runtime.driver import Driver
 from quorate.runtime.node import TURN_FRAMES_MAX, Node
@@ -33,6 +33,8 @@ class FakeAuthenticator:
     def open(self, frame: bytes) -> Opened:
         if frame == b"garbage":
             raise MalformedMessage("garbage")
+        if frame == b"status":
+            return Opened(Status(0, False, 0, 0, b"", 0, (), 1), Envelope(b"", b""), frame)
         message = Inspect(CLIENT, 1) if frame == b"inspect" else Prepare(0, frame[0], A, 1)
         return Opened(message, Envelope(b"", b""), frame)
 
@@ -49,6 +51,8 @@ class FakeCore:
 
     def receive(self, opened: Opened, now: int, wall: int) -> None:
         message = opened.message
+        if isinstance(message, Status):
+            return
         assert isinstance(message, Prepare)
         self.received.append(message.sequence_number)
 
@@ -111,6 +115,26 @@ def run(play: Callable[[Bench], Any]) -> None:
         bench.node.stop()
 
     asyncio.run(main())
+
+
+def test_who_takes_part_is_known_by_what_was_said_since_the_link_opened(links: Any) -> None:
+    async def play(bench: Bench) -> None:
+        link = links.replica(1)
+        bench.node.link_opened(link)
+        bench.node.start()
+        await bench.turn()
+        bench.node.frames_received(link, [b"status"])
+        await bench.turn()
+
+        assert bench.node.who_is_in_view(0, 1000) == {1}
+        assert bench.node.who_is_in_view(1, 1000) == set()
+        bench.clock.time += 1001
+        assert bench.node.who_is_in_view(0, 1000) == set()
+        assert bench.node.who_is_in_view(0, 2000) == {1}
+        bench.node.link_closed(link, "gone")
+        assert bench.node.who_is_in_view(0, 2000) == set()
+
+    run(play)
 
 
 def test_a_turn_takes_all_frames_and_settles_once(links: Any) -> None:

@@ -77,7 +77,7 @@ def lacks_something(core: Core) -> bool:
 
 
 def own_status(core: Core) -> Status:
-    """STATUS of this replica."""
+    """STATUS of this replica. One that recovers is in no view either."""
     slots = core.log.slots
     highest = max(slots, default=0)
     flags = bytes(flags_of(slots.get(number)) for number in range(core.log.low_watermark + 1, highest + 1))
@@ -86,7 +86,7 @@ def own_status(core: Core) -> Status:
     held &= NATURAL_MAX
     return Status(
         core.view,
-        core.status is Mode.VIEW_CHANGE,
+        core.status is not Mode.NORMAL,
         core.log.low_watermark,
         core.last_executed,
         flags,

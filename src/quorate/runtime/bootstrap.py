@@ -42,6 +42,8 @@ _STAYS_SILENT: Final = (
 )
 _LOOK_SECONDS: Final = 0.5
 """How often a replica looks whether it is to recover."""
+_STATUS_INTERVALS: Final = 30
+"""A replica that did not say STATUS in that time, which it does three times then though it is idle, may be away."""
 _FILES: Final = 65_536
 """Open files that a replica asks the system for; each link is one."""
 _STOP_SECONDS: Final = 2.0
@@ -164,15 +166,16 @@ async def _recover_in_time(assembly: Assembly, end: asyncio.Future[bool], fittin
     quorums, interval = quorums_of(configuration.replica_count), configuration.settings.recovery_interval_ms * 1000
     if not interval or not quorums.faults:
         return
+    patience = _STATUS_INTERVALS * configuration.settings.status_interval_ms * 1000
     wall = SystemClock().wall
     schedule = Schedule(assembly.folder.replica_id, configuration.replica_count, interval, wall())
     while not end.done():
         await asyncio.sleep(_LOOK_SECONDS)
         report = replica.report()
         is_well = report.status == NORMAL and not report.needs_state and fittings.may_recover()
-        away = replica.core.tables.recoveries.under_way(report.low_watermark, configuration.settings)
-        connected = sum(1 for _ in assembly.roster.replicas())
-        if schedule.is_time(wall()) and is_well and may_be_spared(quorums, connected, len(away)) and not end.done():
+        well = assembly.node.who_is_in_view(report.view, patience)
+        well -= replica.core.tables.recoveries.under_way(report.low_watermark, configuration.settings)
+        if schedule.is_time(wall()) and is_well and may_be_spared(quorums, len(well)) and not end.done():
             assembly.telemetry.say(logging.INFO, "recovers-on-schedule")
             end.set_result(True)
 

@@ -10,13 +10,14 @@ from typing import Final, Protocol
 
 from quorate.core.effects import Effect
 from quorate.core.ports import Opened
-from quorate.messages.protocol import Inspect
+from quorate.messages.protocol import Inspect, Status
 from quorate.net.links import FRAME_TOO_LARGE
 from quorate.runtime.driver import Outlet
 from quorate.runtime.inbox import Inbox
 from quorate.runtime.ports import AwakeClock, Clock, Link
 from quorate.runtime.reception import Reception
 from quorate.runtime.roster import Roster
+from quorate.runtime.schedule import Colleagues
 from quorate.runtime.telemetry import Telemetry
 
 TURN_FRAMES_MAX: Final = 256
@@ -89,6 +90,7 @@ class Node:
         self._telemetry = telemetry
         self._clock = AwakeClock(clock)
         self._inbox = Inbox()
+        self._colleagues = Colleagues()
         self._alarm = Alarm(self._schedule, self._clock)
         self._deadline: int | None = None
         self._turn_handle: asyncio.Handle | None = None
@@ -108,10 +110,15 @@ class Node:
         if self._turn_handle is not None:
             self._turn_handle.cancel()
 
+    def who_is_in_view(self, view: int, patience: int) -> set[int]:
+        """The other replicas that said so within so many microseconds, and since their links opened."""
+        return self._colleagues.in_view(view, self._clock.now() - patience)
+
     # ------------------------------------------------------------------------------------- from the links
 
     def link_opened(self, link: Link) -> None:
         """A peer proved who it is."""
+        self._colleagues.forget(link.peer.replica_id)
         self._roster.add(link)
         self._telemetry.link_changed("link-opened", link.peer, {})
 
@@ -125,6 +132,7 @@ class Node:
     def link_closed(self, link: Link, reason: str) -> None:
         """The connection is gone, and with it what it brought and was not looked at."""
         self._roster.remove(link)
+        self._colleagues.forget(link.peer.replica_id)
         self._inbox.discard(link)
         if reason.startswith(FRAME_TOO_LARGE):
             self._reception.refusals.count(link.peer.name, FRAME_TOO_LARGE)
@@ -157,8 +165,10 @@ class Node:
                 continue
             if isinstance(opened.message, Inspect):
                 self._inspect(link, opened.message)
-            else:
-                self._core.receive(opened, now, wall)
+                continue
+            if isinstance(opened.message, Status):
+                self._colleagues.hear(opened.message, now)
+            self._core.receive(opened, now, wall)
         self._driver.perform(self._core.settle(now, wall))
         self._deadline = self._core.next_deadline()
         self._alarm.set(self._deadline)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from quorate.core.quorum import Quorums
+from quorate.messages.protocol import Status
 
 
 class Schedule:
@@ -26,8 +27,31 @@ class Schedule:
         return wall >= self.due
 
 
-def may_be_spared(quorums: Quorums, connected: int, recovering: int) -> bool:
-    """Whether a replica may recover that is connected to so many others, of which so many recover: never more than f
-    at once are away, those that cannot be reached counted in."""
-    away = quorums.replica_count - 1 - connected + recovering
-    return away + 1 <= quorums.faults
+class Colleagues:
+    """Which of the other replicas take part, as they said themselves: lately, and since their links opened. One that
+    has just begun to recover is connected again, and nobody may have heard of its request yet."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, tuple[int, int]] = {}
+        """In which view each one was last, and when it said so."""
+
+    def forget(self, replica: int | None) -> None:
+        """A link opened or closed: what was said before may have been said in an earlier life."""
+        if replica is not None:
+            self._said.pop(replica, None)
+
+    def hear(self, message: Status, now: int) -> None:
+        """A replica says STATUS. One that recovers says that it is in no view."""
+        if message.is_changing_view:
+            self.forget(message.replica)
+        else:
+            self._said[message.replica] = (message.view, now)
+
+    def in_view(self, view: int, since: int) -> set[int]:
+        """Those that said since then that they are in this view."""
+        return {replica for replica, said in self._said.items() if said[0] == view and said[1] >= since}
+
+
+def may_be_spared(quorums: Quorums, well: int) -> bool:
+    """Whether a replica may recover when so many others take part: never more than f at once do not."""
+    return quorums.replica_count - well <= quorums.faults
