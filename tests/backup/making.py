@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.backup.certificate import Target, public_part
@@ -17,11 +20,14 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.folder import ClusterFolder, create_cluster, load_replica
 from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import Checkpoint, Outcome, Request
+from quorate.messages.recoveries import Recovery, encode_recoveries
 from quorate.services.counter import CounterService
 
 NUMBER = 128
 TIME = 1_700_000_000_000_000
 SYNC = Settings(durability="sync")
+NEVER: Mapping[int, int] = {}
+"""Nobody has recovered."""
 
 
 class Made(NamedTuple):
@@ -55,18 +61,27 @@ def tables_of(configuration: ClusterConfiguration) -> TablesSnapshot:
     return tables.snapshot()
 
 
+def recovered(tables: TablesSnapshot, replica: int, epoch: int) -> TablesSnapshot:
+    """The same, after a replica recovered."""
+    row = Recovery(replica, epoch, 1, b"h" * 32, TIME)
+    return replace(tables, recoveries=encode_recoveries((row,)))
+
+
 def counter(total: int = 5) -> CounterService:
     service = CounterService()
     service.execute(b"add %d" % total, Context(b"", 0, b"", 0))
     return service
 
 
-def certificate_of(cluster: ClusterFolder, target: Target, signers: tuple[int, ...] = (0, 1, 2)) -> tuple[bytes, ...]:
+def certificate_of(
+    cluster: ClusterFolder, target: Target, signers: tuple[int, ...] = (0, 1, 2), epochs: Mapping[int, int] = NEVER
+) -> tuple[bytes, ...]:
+    """CHECKPOINTs, each in the recovery epoch of its signer."""
     frames = []
     for signer in signers:
         replica = load_replica(cluster.replica(signer))
         authenticator = ReplicaAuthenticator(signer, replica.key_pair, cluster.configuration)
-        frames.append(authenticator.seal(Checkpoint(*target, signer, 0)))
+        frames.append(authenticator.seal(Checkpoint(*target, signer, epochs.get(signer, 0))))
     return tuple(frames)
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from backup.making import NUMBER, TIME, Made, certificate_of, make_backup, make_cluster, tables_of
+from backup.making import NUMBER, TIME, Made, certificate_of, make_backup, make_cluster, recovered, tables_of
 from quorate.backup.certificate import fingerprint
 from quorate.backup.file import FORMAT, HEADER, MAGIC
 from quorate.backup.verification import Summary, anchor_of, open_backup, verify
@@ -127,7 +127,7 @@ def test_a_forger_with_keys_of_his_own_gets_nowhere(tmp_path: Path, cluster: Clu
 
 
 @pytest.mark.parametrize(
-    ("signers", "words"), [((0, 1), "of 2 replicas, not 3"), ((), "of 0 replicas, not 3"), ((0, 1, 1), "not those")]
+    ("signers", "words"), [((0, 1), "2 of the 3 signatures"), ((), "0 of the 3 signatures"), ((0, 1, 1), "not those")]
 )
 def test_less_than_a_quorum_is_refused(
     tmp_path: Path, cluster: ClusterFolder, made: Made, signers: tuple[int, ...], words: str
@@ -150,6 +150,20 @@ def test_signatures_for_another_state_number_or_history_are_refused(
     ):
         file.write_bytes(make_backup(cluster, certificate=frames).data)
         assert "not those of these replicas" in refusal(file, cluster.path)
+
+
+def test_what_was_signed_before_a_recovery_does_not_count(tmp_path: Path, cluster: ClusterFolder) -> None:
+    """The backup's own tables say who recovered, and when."""
+    file = tmp_path / "recovered"
+    tables = recovered(tables_of(cluster.configuration), 1, 100)
+    target = make_backup(cluster, tables=tables, certificate=()).target
+    for epochs, holds in (({1: 100}, True), ({}, False), ({1: 99}, False), ({1: 100, 2: 100}, False)):
+        frames = certificate_of(cluster, target, epochs=epochs)
+        file.write_bytes(make_backup(cluster, tables=tables, certificate=frames).data)
+        if holds:
+            assert check(file, cluster.path)[0].signers == [0, 1, 2]
+        else:
+            assert "not those of these replicas" in refusal(file, cluster.path)
 
 
 def test_a_backup_of_an_earlier_incarnation_holds(tmp_path: Path, cluster: ClusterFolder) -> None:

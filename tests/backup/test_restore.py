@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from backup.making import NUMBER, SYNC, TIME, Made, certificate_of, client_of, make_backup, make_cluster, tables_of
+from backup.making import (
+    NUMBER,
+    SYNC,
+    TIME,
+    Made,
+    certificate_of,
+    client_of,
+    make_backup,
+    make_cluster,
+    recovered,
+    tables_of,
+)
 from quorate import folder as folders
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.backup import restore as restoring
@@ -283,6 +294,20 @@ def test_the_certificate_is_one_of_the_new_history(own: ClusterFolder, own_file:
         for frame in replica.core.checkpoints.stable_certificate
     }
     assert signers == {0, 1, 2, 3}
+
+
+def test_nobody_has_recovered_yet(tmp_path: Path, cluster: ClusterFolder) -> None:
+    """Else the replicas would ask each other for keys and epochs of a history that is over."""
+    tables = recovered(tables_of(cluster.configuration), 1, 100)
+    target = make_backup(cluster, tables=tables, certificate=()).target
+    file = tmp_path / "file"
+    frames = certificate_of(cluster, target, epochs={1: 100})
+    file.write_bytes(make_backup(cluster, tables=tables, certificate=frames).data)
+    restored = restore_new(file, tmp_path / "new", cluster.path)
+    assert_begins(load_cluster(tmp_path / "new"), restored.digest)
+    rules = start(restored.cluster.replica(1))
+    assert rules.core.tables.recoveries.rows == {}
+    assert rules.core.epoch == 0
 
 
 def test_a_folder_without_its_storage_has_lost_its_votes(own: ClusterFolder, own_file: Path) -> None:

@@ -73,7 +73,7 @@ class Voucher:
         if len(distinct) != len(signers):
             raise BackupRefused("its certificate has signatures that are not those of these replicas")
         if len(distinct) < self.quorum:
-            raise BackupRefused(f"its certificate has the signatures of {len(distinct)} replicas, not {self.quorum}")
+            raise BackupRefused(f"its certificate has {len(distinct)} of the {self.quorum} signatures that it needs")
         return sorted(distinct)
 
 
