@@ -30,15 +30,16 @@ GOOD = [
     done("append log-0 4.", "4.", 10),
     unknown("append log-0 5.", 20),
     done("append log-0 6.", "4.5.6.", 30),
-    done("add counter-0 7", "7", 10),
-    unknown("add counter-0 8", 20),
-    done("add counter-0 9", "16", 30),
+    done("add counter-0 1", "1", 10),
+    unknown("add counter-0 4", 20),
+    unknown("add counter-0 64", 20),
+    done("add counter-0 16", "17", 30),
     done("append ledger-0 1:0:1:5.", "1:0:1:5.", 10, (-5, 5, 0)),
     unknown("append ledger-0 2:1:2:3.", 20),
     done("read ledger-0", "1:0:1:5.2:1:2:3.", 30, (-5, 2, 3)),
     read_at_the_end("register-0-0", "3"),
     read_at_the_end("log-0", "4.5.6."),
-    read_at_the_end("counter-0", "24"),
+    read_at_the_end("counter-0", "21"),
     read_at_the_end("ledger-0", "1:0:1:5.2:1:2:3.", (-5, 2, 3)),
 ]
 
@@ -70,8 +71,13 @@ def test_an_append_that_nobody_knows_of_was_executed_twice() -> None:
 
 def test_an_addition_that_was_executed_twice() -> None:
     first, second = problems(*without("counter-0"), read_at_the_end("counter-0", "33"))
-    assert first == "counter-0: 33 is no sum of what was added: 16 was acknowledged"
+    assert first == "counter-0: the append 16. was executed 2 times"
     assert "counter-0 has no linearization" in second
+
+
+def test_a_lost_addition() -> None:
+    first, _ = problems(*without("counter-0"), read_at_the_end("counter-0", "20"))
+    assert first == "counter-0: the acknowledged append 1. is lost"
 
 
 def test_a_transaction_that_was_seen_half() -> None:

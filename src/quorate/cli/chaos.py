@@ -145,9 +145,10 @@ async def _run_in(folder: Path, terms: Terms) -> Verdict:
     async with _cluster(folder, terms, gateways) as (machines, clients):
         course = Course(machines, clients, gateways, progress.tell)
         try:
-            verdict = await course.run(plan, terms.seed, terms.seconds)
+            await course.run(plan, terms.seed, terms.seconds)
         finally:
             _write_lines(folder / "history.jsonl", course.deeds)
+        verdict = course.judge(terms.seed, terms.seconds)
         (folder / "verdict.json").write_bytes(msgspec.json.format(msgspec.json.encode(verdict)))
         (folder / "reports.json").write_text(json.dumps(course.reports(), indent=1, default=dict))
         return verdict

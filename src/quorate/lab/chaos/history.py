@@ -35,6 +35,16 @@ class Deed(Struct, frozen=True):
         return key_of(self.operation.encode()).decode()
 
     @property
+    def verb(self) -> str:
+        """What is done to it."""
+        return self.operation.partition(" ")[0]
+
+    @property
+    def words(self) -> list[str]:
+        """What the operation brings along."""
+        return self.operation.split(" ")[2:]
+
+    @property
     def call(self) -> Call:
         """For the checker of linearizability."""
         results = None if self.result is None else (self.result.encode(),)
@@ -55,14 +65,34 @@ class Transfer(NamedTuple):
         return f"{self.name}:{self.source}:{self.target}:{self.amount}."
 
 
+def entries_in(text: str) -> list[str]:
+    """What was appended to a register; each entry ends in a full stop."""
+    return [f"{entry}." for entry in text.split(".") if entry not in ("", ABSENT.decode())]
+
+
 def transfers_in(ledger: str) -> list[Transfer]:
     """What a ledger's text tells."""
     found = []
-    for entry in ledger.split("."):
-        if entry not in ("", ABSENT.decode()):
-            name, source, target, amount = entry.split(":")
-            found.append(Transfer(name, int(source), int(target), int(amount)))
+    for entry in entries_in(ledger):
+        name, source, target, amount = entry.removesuffix(".").split(":")
+        found.append(Transfer(name, int(source), int(target), int(amount)))
     return found
+
+
+ADDENDS: Final = 31
+"""So many additions a counter takes, each with an addend of its own: a power of four, so that a sum tells which went
+into it, and how often."""
+
+
+def addend(number: int) -> int:
+    """The addend of a counter's n-th addition."""
+    return 1 << 2 * number
+
+
+def addends_in(total: str) -> list[int]:
+    """The addends that make a sum, each as often as it is in it."""
+    value = 0 if total == ABSENT.decode() else int(total)
+    return [addend(number) for number in range(ADDENDS + 1) for _ in range(value // addend(number) % 4)]
 
 
 def balances_of(ledger: str) -> tuple[int, ...]:

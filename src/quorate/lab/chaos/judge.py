@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from quorate.lab.chaos.history import Deed, balances_of, by_key
+from quorate.lab.chaos.evidence import can_have_happened, likely_calls
+from quorate.lab.chaos.history import Deed, addends_in, balances_of, by_key
 from quorate.lab.measure import Appended, account, gaps_of
 from quorate.lab.verdict import unexplained
 
@@ -19,33 +20,23 @@ _DETAILS: Final = re.compile(r" \(|;|(?<=unknown):")
 def wrong_in(deeds: Sequence[Deed], final: Mapping[str, str]) -> list[str]:
     """What is wrong with a history. *final* has the last value of every key that could be read at the end."""
     histories = by_key(deeds)
-    calls = {key: [deed.call for deed in some] for key, some in histories.items()}
-    logs = {key: some for key, some in histories.items() if key in final and key.startswith(("log", "ledger"))}
-    counters = {key: some for key, some in histories.items() if key in final and key.startswith("counter")}
-    lost = account({key: _appended(some) for key, some in logs.items()}, final)
-    kinds = (lost, _miscounted(counters, final), _unbalanced(deeds), unexplained(calls))
+    impossible = {key: likely_calls(some) for key, some in histories.items() if not can_have_happened(some)}
+    kinds = (_misaccounted(histories, final), _unbalanced(deeds), unexplained(impossible))
     return [problem for problems in kinds for problem in problems[:_PROBLEMS_MAX]]
 
 
+def _misaccounted(histories: Mapping[str, Sequence[Deed]], final: Mapping[str, str]) -> list[str]:
+    """Whatever was acknowledged and is not there, or is there twice: in logs, ledgers and counters."""
+    values = {key: value for key, value in final.items() if key.startswith(("log", "ledger"))}
+    for key in (key for key in final if key.startswith("counter")):
+        values[key] = "".join(f"{addend}." for addend in addends_in(final[key]))
+    return account({key: _appended(histories[key]) for key in values}, values)
+
+
 def _appended(deeds: Sequence[Deed]) -> Appended:
-    texts = [(deed, deed.operation.split(" ")[2]) for deed in deeds if deed.operation.startswith("append ")]
+    texts = [(deed, deed.words[0].rstrip(".") + ".") for deed in deeds if deed.verb in ("append", "add")]
     acknowledged = [text for deed, text in texts if deed.result is not None]
     return Appended(acknowledged, [text for deed, text in texts if deed.result is None])
-
-
-def _miscounted(counters: Mapping[str, Sequence[Deed]], final: Mapping[str, str]) -> list[str]:
-    """Counters whose final value is no sum of what was acknowledged and some of what nobody knows of."""
-    problems = []
-    for key, deeds in counters.items():
-        amounts = [(deed, int(deed.operation.split(" ")[2])) for deed in deeds if deed.operation.startswith("add ")]
-        known = sum(amount for deed, amount in amounts if deed.result is not None)
-        sums = {known}
-        for amount in (amount for deed, amount in amounts if deed.result is None):
-            sums |= {total + amount for total in sums}
-        value = int(final[key]) if final[key] != "-" else 0
-        if value not in sums:
-            problems.append(f"{key}: {value} is no sum of what was added: {known} was acknowledged")
-    return problems
 
 
 def _unbalanced(deeds: Sequence[Deed]) -> list[str]:
@@ -59,7 +50,7 @@ def _unbalanced(deeds: Sequence[Deed]) -> list[str]:
 
 def final_values(deeds: Sequence[Deed]) -> dict[str, str]:
     """What the reads at the end found: those of the caller `the end`."""
-    reads = (deed for deed in deeds if deed.caller == "the end" and deed.operation.startswith("read "))
+    reads = (deed for deed in deeds if deed.caller == "the end" and deed.verb == "read")
     return {deed.key: deed.result for deed in reads if deed.result is not None}
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
 from quorate.errors import RequestFailed
 from quorate.lab.chaos.doors import Command, Door, Reply, Unreached
-from quorate.lab.chaos.history import ACCOUNTS, Deed, Transfer
+from quorate.lab.chaos.history import ACCOUNTS, ADDENDS, Deed, Transfer, addend
 from quorate.lab.workload import now
 from quorate.sim.register import ABSENT, DONE, REFUSED
 
-REGISTERS: Final = 3
+REGISTERS: Final = 5
 DEEDS_PER_AGE: Final = 250
 """After about so many operations callers turn to new keys: short histories are judged quickly, and what was left
 behind has to be there at the end all the same."""
@@ -24,7 +24,7 @@ _SHARES: Final = (
     ("audit", 1.0),
 )
 """Which operations come how often, cumulated."""
-_KINDS: Final = {"append": "log", "add": "counter", "transfer": "ledger", "audit": "ledger"}
+_KINDS: Final = {"append": "log", "transfer": "ledger", "audit": "ledger"}
 """Which keys they are about, where these are not registers."""
 
 
@@ -43,6 +43,7 @@ class Workload:
         self._random = Random(f"workload {seed}")
         self._deeds: list[Deed] = []
         self._begun = 0
+        self._additions = 0
         self._values: dict[str, str] = {}
         self._served: dict[str, int] = {}
         """When the last answered operation of each caller was invoked."""
@@ -58,10 +59,10 @@ class Workload:
         """Let the callers begin."""
         self._tasks = [asyncio.create_task(self._call(caller)) for caller in self._doors]
 
-    async def all_served_since(self, moment: int, seconds: float) -> bool:
-        """Wait until each caller has got an answer to what it asked after *moment*; False when that takes longer."""
+    async def all_served_since(self, moment: int, seconds: float, callers: Collection[str]) -> bool:
+        """Wait until each of these has got an answer to what it asked after *moment*; False when that takes longer."""
         deadline = now() + int(seconds * 1_000_000)
-        while not all(self._served.get(caller, -1) >= moment for caller in self._doors):
+        while not all(self._served.get(caller, -1) >= moment for caller in callers):
             if now() > deadline or any(task.done() for task in self._tasks):
                 return False
             await asyncio.sleep(0.05)
@@ -138,7 +139,9 @@ class Workload:
             case "append":
                 return f"append {key} {number}."
             case "add":
-                return f"add {key} {number}"
+                self._additions += 1
+                counter, place = divmod(self._additions, ADDENDS)
+                return f"add counter-{counter} {addend(place)}"
             case "transfer":
                 source, target = random.sample(range(ACCOUNTS), 2)
                 return f"transfer {key} {Transfer(str(number), source, target, random.randint(1, 99))}"
