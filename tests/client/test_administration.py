@@ -94,3 +94,10 @@ def test_an_answer_to_something_else(with_client: Any) -> None:
             await client.access.rows()
 
     with_client(scenario, lambda: lambda _: (Outcome.EXECUTED, (encode_access(Accepted(1)),)))
+
+
+def test_a_mark_is_a_sequence_number(with_client: Any) -> None:
+    async def mark(client: AsyncClient) -> None:
+        assert await client.access.mark() == 7
+
+    with_client(mark, tables())

@@ -9,11 +9,15 @@ import pytest
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
+from quorate.core.state_transfer import PIECES_BYTES_MAX
 from quorate.errors import ConfigurationError
 from quorate.messages.protocol import (
+    BACKUP_PATHS_MAX,
     OPERATIONS_MAX,
+    BackupPieces,
     CheckpointClaim,
     Chosen,
+    FetchBackup,
     Inspect,
     Inspection,
     NewView,
@@ -112,6 +116,20 @@ def test_the_largest_inspection_and_inspect_fit(make_members: Callable) -> None:
 
     inspect = client.seal_question(Inspect(client.client_id, LARGEST), 0)
     assert len(inspect) <= client_frame_bytes_max_of(members.configuration)
+
+
+def test_the_largest_question_for_a_backup_and_its_answer_fit(make_members: Callable) -> None:
+    members = make_members(settings=Settings(checkpoint_interval=1, **SMALL))
+    replica = ReplicaAuthenticator(0, members.keys[0], members.configuration)
+    client = ClientAuthenticator(members.keys[4], members.configuration)
+    paths = ((2**32 - 1,) * 16,) * BACKUP_PATHS_MAX
+
+    question = client.seal_question(FetchBackup(client.client_id, LARGEST, LARGEST, paths), 0)
+    assert len(question) <= client_frame_bytes_max_of(members.configuration)
+
+    pieces = BackupPieces(client.client_id, LARGEST, LARGEST, paths, 15, 63)
+    nodes = (bytes(PIECES_BYTES_MAX // BACKUP_PATHS_MAX),) * BACKUP_PATHS_MAX
+    assert len(replica.seal(pieces, nodes)) <= frame_bytes_max_of(members.configuration)
 
 
 def test_a_client_may_send_less_than_a_replica(make_members: Callable) -> None:

@@ -23,6 +23,7 @@ from quorate.messages.access import (
     Grant,
     ListClients,
     Listed,
+    Mark,
     Refused,
     RevokeClient,
     decode_result,
@@ -444,3 +445,16 @@ def test_the_table_is_bounded_and_listed_in_pieces() -> None:
     assert len(rows) == CLIENTS_MAX
     assert rows[0].revoked_at == 7
     assert rows == sorted(rows, key=lambda row: row.grant.public_key)
+
+
+def test_a_mark_tells_its_sequence_number_and_changes_nothing() -> None:
+    """What a backup begins with; like all of session 0 it is for administrators."""
+    group = group_with_newcomer()
+    before = group.core(1).tables.access.encode()
+    for timestamp in (1, 2):
+        group.submit(access_frame(group, timestamp, Mark()))
+        ((outcome, (result,)),) = answers(group, timestamp)
+        assert (outcome, decode_result(result or b"")) == (Outcome.EXECUTED, Accepted(timestamp))
+    group.submit(access_frame(group, 3, Mark(), client=ORDINARY))
+    assert group.core(1).last_executed == 2
+    assert group.core(1).tables.access.encode() == before

@@ -158,6 +158,11 @@ def _inspection_bytes(configuration: ClusterConfiguration) -> int:
     return _envelope_bytes(configuration, _FIXED + _HEADER + (1 << 20))
 
 
+def _backup_pieces_bytes(configuration: ClusterConfiguration) -> int:
+    """The frame of BACKUP-PIECES: a mebibyte of nodes, unless a single one is larger, and their paths."""
+    return _fetch_backup_bytes(configuration) + BACKUP_PATHS_MAX * _HEADER + (1 << 20)
+
+
 def _fetch_backup_bytes(configuration: ClusterConfiguration) -> int:
     """The frame of a FETCH-BACKUP: its paths have up to 16 elements, of five bytes each."""
     return _envelope_bytes(configuration, _FIXED + _HEADER + BACKUP_PATHS_MAX * (_HEADER + 16 * 5))
@@ -174,6 +179,7 @@ def frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
         _pre_prepare_bytes(configuration),
         _reply_bytes(configuration),
         _inspection_bytes(configuration),
+        _backup_pieces_bytes(configuration),
         configuration.settings.request_bytes_max,
     )
     if size > FRAME_BYTES_LIMIT:
