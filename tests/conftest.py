@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from quorate.config import Settings
 from quorate.folder import ClusterFolder, create_cluster
+
+settings.register_profile("quorate", deadline=None)
+settings.load_profile("quorate")
+"""How long an example takes says how busy the machine is, not whether it is right."""
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path as FilePath
 
@@ -43,11 +44,30 @@ class Disk:
         return future
 
 
+class Searched:
+    """A service that does not tell what changed, as one of a user's may be: its tree is searched."""
+
+    def __init__(self) -> None:
+        inner = RedisService()
+        self.execute, self.query, self.only_reads, self.tick = inner.execute, inner.query, inner.only_reads, inner.tick
+        self.checkpoint, self.digest, self.release = inner.checkpoint, inner.digest, inner.release
+        self.fetch, self.install, self.next_deadline = inner.fetch, inner.install, inner.next_deadline
+
+
+@pytest.fixture(params=[RedisService, Searched], autouse=True)
+def make_service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this file for a service that notes what changed, and for one that does not."""
+    monkeypatch.setattr(sys.modules[__name__], "new_service", request.param)
+
+
+new_service: Callable[[], RedisService] = RedisService
+
+
 def begin(folder: FilePath, sequence_number: int) -> tuple[KeptService, Disk]:
     disk = Disk(folder)
     loaded = disk.log.load(sequence_number)
     assert loaded.damage is None
-    service = KeptService(RedisService(), disk.keep)
+    service = KeptService(new_service(), disk.keep)
     if sequence_number:
         service.begin(sequence_number, loaded.leaves)
     return service, disk
@@ -146,9 +166,9 @@ def test_a_fetched_state_is_kept(tmp_path: FilePath) -> None:
 
 
 def test_a_state_that_is_not_what_its_digest_says_is_not_kept(tmp_path: FilePath) -> None:
-    """Memory that changed behind the service's back between hashing and writing."""
-
-    inner = RedisService()
+    """Memory that changed behind the service's back between hashing and writing, or since, in a leaf that is copied. Of
+    a service that notes what it hashed, just that is written."""
+    inner = Searched()
     fetch = inner.fetch
     inner.fetch = lambda number, path: (fetch(number, path) or b"")[:: -1 if len(path) == 3 else 1]
     service = KeptService(inner, Disk(tmp_path).keep)

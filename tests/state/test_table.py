@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quorate.errors import InvariantViolation
-from quorate.messages.tree import EMPTY
+from quorate.messages.tree import EMPTY, Path
 from quorate.services.conformance import leaves_of
 from quorate.state import PlainCodec, Shape, Table
 
@@ -271,3 +273,94 @@ def test_the_default_codec_refuses_what_is_not_plain() -> None:
 
     with pytest.raises(TypeError, match="give it a codec"):
         table.checkpoint(1)
+
+
+@given(st.data())
+def test_what_changed_is_noted_with_its_contents(data: st.DataObject) -> None:
+    """Whatever changes, and however the hashing is spread: what is noted turns the leaves of the last time into those
+    of the newest checkpoint."""
+    table = _table()
+    noted: dict[Path, bytes] = {}
+    table.record_changes(noted)
+    known: dict[Path, bytes] = {}
+    for number in range(1, data.draw(st.integers(2, 6))):
+        for key in data.draw(st.lists(_keys, max_size=5)):
+            if data.draw(st.booleans()):
+                table.put(key, data.draw(st.binary(max_size=1)))
+            else:
+                table.delete(key)
+        table.freeze(number)
+        while not table.hash_some(data.draw(st.integers(1, 9))):
+            table.put(b"later", b"")
+        if data.draw(st.booleans()):
+            present = leaves_of(table, number, table.digest(number))
+            assert {**known, **noted} == {**dict.fromkeys({*known, *noted}, b""), **present}
+            known = {**known, **noted}
+            noted.clear()
+
+
+def test_a_leaf_that_is_hashed_but_did_not_change_is_not_noted() -> None:
+    table = _table({b"key": b"value"})
+    table.checkpoint(1)
+    noted: dict[Path, bytes] = {}
+    table.record_changes(noted)
+    table.put(b"key", b"value")
+    table.checkpoint(2)
+    assert noted == {}
+
+
+def test_what_is_installed_is_noted_too() -> None:
+    table, source = _table({b"old": b"x"}), _table({b"new": b"y"})
+    noted: dict[Path, bytes] = {}
+    table.record_changes(noted)
+    table.checkpoint(1)
+    leaves = leaves_of(source, 1, source.checkpoint(1))
+    noted.clear()
+    table.install(2, {(): b"", **leaves})
+    assert noted == {_SMALL.path_of(_SMALL.leaf_of(b"old")): b"", **leaves}
+
+
+def test_no_slice_of_hashing_is_longer_than_asked_for(table: Any, codec: Any, words: Any) -> None:
+    """Leaves are taken whole; after one that spends the effort nothing more is hashed."""
+    for number in range(800):
+        table.put(b"%d" % number, words([b"first"]))
+    table.freeze(1)
+    slices = 0
+    while not table.hash_some(60):
+        assert codec.written <= 150
+        codec.written = 0
+        slices += 1
+    assert slices > 10
+
+
+def test_the_garbage_collector_has_nothing_to_look_at_in_keys() -> None:
+    """Its pauses do not grow with the table."""
+    table = _table({b"%d" % number: b"x" for number in range(800)})
+    table.checkpoint(1)
+    table.put(b"7", b"y")
+    table.put(b"new", b"y")
+    table.checkpoint(2)
+    gc.collect()
+    leaves = [table._index.keys(leaf) for leaf in range(_SMALL.leaves)]
+    assert sum(map(len, leaves)) == 801
+    assert not any(map(gc.is_tracked, leaves))
+
+
+def test_what_a_released_checkpoint_held_goes_with_the_next_ones_hashing(table: Any, words: Any) -> None:
+    for number in range(300):
+        table.put(b"%d" % number, words([b"old"]))
+    old = [weakref.ref(table.get(b"%d" % number)) for number in range(300)]
+    table.checkpoint(1)
+    for number in range(300):
+        table.modify(b"%d" % number)
+    table.checkpoint(2)
+    table.release([])
+
+    for number in range(300):
+        table.modify(b"%d" % number)
+    table.freeze(3)
+    left = [300]
+    while not table.hash_some(40):
+        left.append(sum(reference() is not None for reference in old))
+    assert left[1] >= 260
+    assert left[-1] == 0

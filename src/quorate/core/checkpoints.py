@@ -15,6 +15,8 @@ from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
 STUCK_ROUNDS_MAX: Final = 5
 """How often a replica asks for what it lacks, without getting any further, before it fetches a whole checkpoint."""
+PACE_MAX: Final = 8
+"""Steps of hashing in one turn, of a millisecond each: so many while nothing can be executed before the last."""
 
 
 def hold(core: Core, sequence_number: int) -> HeldCheckpoint:
@@ -47,18 +49,34 @@ def take(core: Core, sequence_number: int) -> None:
 def has_to_wait(core: Core, sequence_number: int) -> bool:
     """Whether the batch that ends in the next checkpoint comes too early: the one before is still being hashed, or
     written to a disk that is slow. What is decided waits, and input is looked at meanwhile."""
-    return core.checkpoints.hashing is not None and sequence_number % core.settings.checkpoint_interval == 0
+    waits = core.checkpoints.hashing is not None and sequence_number % core.settings.checkpoint_interval == 0
+    core.checkpoints.is_late = core.checkpoints.is_late or waits
+    return waits
 
 
 def hash_some(core: Core) -> bool:
     """Do a little of the hashing that is due; whether that was the last of it."""
     if core.checkpoints.hashing is None:
         return False
-    service_digest = core.service.digest(core.checkpoints.hashing[0])
-    if service_digest is None:
-        return False
-    vouch(core, service_digest)
-    return True
+    pace = PACE_MAX if core.checkpoints.is_late else core.checkpoints.pace
+    for _ in range(pace):
+        service_digest = core.service.digest(core.checkpoints.hashing[0])
+        if service_digest is not None:
+            set_pace(core)
+            vouch(core, service_digest)
+            return True
+    return False
+
+
+def set_pace(core: Core) -> None:
+    """How much of the next checkpoint is hashed in a turn: more when this one was late, less when it was early."""
+    checkpoints = core.checkpoints
+    assert checkpoints.hashing is not None
+    if checkpoints.is_late:
+        checkpoints.pace = min(2 * checkpoints.pace, PACE_MAX)
+    elif 2 * (core.last_executed - checkpoints.hashing[0]) < core.settings.checkpoint_interval:
+        checkpoints.pace = max(1, checkpoints.pace - 1)
+    checkpoints.is_late = False
 
 
 def vouch(core: Core, service_digest: bytes) -> None:

@@ -71,6 +71,10 @@ class Checkpoints:
         self.held: dict[int, HeldCheckpoint] = {}
         self.hashing: tuple[int, Frozen] | None = None
         """The checkpoint that was taken last, while its digest is not known yet."""
+        self.is_late = False
+        """Whether the next one had to wait for it."""
+        self.pace = 1
+        """In how many steps a turn it is hashed."""
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""
         self.vouchers = Vouchers()

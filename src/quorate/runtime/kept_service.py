@@ -9,7 +9,8 @@ from typing import Final
 
 from quorate.core.ports import Service
 from quorate.errors import require
-from quorate.messages.tree import EMPTY, NodeKind, Path, child_digests, kind_of_node
+from quorate.messages.tree import DIGEST_SIZE, EMPTY, NodeKind, Path, kind_of_node
+from quorate.runtime.changed_leaves import changed_leaves_of
 
 NODES_A_CALL: Final = 32
 """Nodes of the tree that one call of `digest` looks at: a millisecond or so."""
@@ -20,8 +21,7 @@ KeepState = Callable[[int, Mapping[Path, bytes]], Future[list[Path]]]
 class KeptService:
     """The service *inner*, to the rules as it is, but `digest` knows a checkpoint's digest only once it is on disk.
 
-    What changed is found by walking down the tree where digests differ from those of the version before, so it costs
-    what changed. Satisfies `core.ports.Service`.
+    Satisfies `core.ports.Service`.
     """
 
     def __init__(self, inner: Service, keep: KeepState) -> None:
@@ -35,11 +35,10 @@ class KeptService:
         self._keep = keep
         self._version = 0
         """The newest checkpoint that is on disk; at the beginning that of the empty state."""
-        self._nodes: dict[Path, bytes] = {}
-        """The inner nodes of the version that was handed to the disk last."""
+        self._changed = changed_leaves_of(inner)
         self._wanted: list[Path] = []
         """Leaves to be written with the next version, changed or not."""
-        self._changed: dict[Path, bytes] = {}
+        self._copies: dict[Path, bytes] = {}
         self._search: Iterator[None] | None = None
         self._writing: Future[list[Path]] | None = None
         self._frozen = 0
@@ -48,12 +47,7 @@ class KeptService:
         """The inner service, which is empty, becomes what *leaves* say; they are on disk as this version."""
         self._inner.install(sequence_number, leaves)
         self._version = self._frozen = sequence_number
-        unread: list[Path] = [()] if leaves and () not in leaves else []
-        while unread:
-            path = unread.pop()
-            self._nodes[path] = data = self._inner.fetch(sequence_number, path) or b""
-            children = [(*path, child) for child, digest in enumerate(child_digests(data)) if digest != EMPTY]
-            unread += [child for child in children if child not in leaves]
+        self._changed.begin(sequence_number, leaves)
 
     def checkpoint(self, sequence_number: int) -> bytes | None:
         """Freeze the state; its digest is known at once only if it is on disk already."""
@@ -96,51 +90,22 @@ class KeptService:
         self._version = self._frozen = sequence_number
 
     def _hand_over(self, sequence_number: int) -> Future[list[Path]]:
-        changed, self._changed = self._changed, {}
-        return self._keep(sequence_number, changed)
+        copies, self._copies = self._copies, {}
+        return self._keep(sequence_number, {**copies, **self._changed.take()})
 
     def _find_changes(self, sequence_number: int, root: bytes) -> Iterator[None]:
-        """Walk down where the digests differ; one step a node."""
-        unread: list[tuple[Path, bytes]] = [((), root)]
-        while unread:
-            path, digest = unread.pop()
-            if digest == EMPTY:
-                self._remove(path)
-            else:
-                unread += self._compare(sequence_number, path, digest)
-            yield
+        """What changed, and what is to be written once more; one step a node."""
+        yield from self._changed.search(sequence_number, root)
         for path in self._wanted:
-            if path not in self._changed:
-                self._copy(sequence_number, path, root)
-                yield
-
-    def _compare(self, sequence_number: int, path: Path, digest: bytes) -> list[tuple[Path, bytes]]:
-        """Note a node that changed; its children that did."""
-        data = self._inner.fetch(sequence_number, path) or b""
-        kind = kind_of_node(path, data, digest)
-        require(kind is not None, f"the node {path} of the state in memory has its digest")
-        if kind is NodeKind.LEAF:
-            self._changed[path] = data
-            return []
-        present = child_digests(data)
-        before = child_digests(self._nodes.get(path, b"")) or [EMPTY] * len(present)
-        require(len(before) == len(present), f"the node {path} has as many children as before")
-        self._nodes[path] = data
-        return [((*path, child), part) for child, part in enumerate(present) if part != before[child]]
-
-    def _remove(self, path: Path) -> None:
-        """Note that there is nothing any more where something was."""
-        node = self._nodes.pop(path, None)
-        if node is None:
-            self._changed[path] = b""
-            return
-        for child, part in enumerate(child_digests(node)):
-            if part != EMPTY:
-                self._remove((*path, child))
+            self._copy(sequence_number, path, root)
+            yield
 
     def _copy(self, sequence_number: int, path: Path, root: bytes) -> None:
-        """Note a leaf that did not change: its place on disk is to be reused."""
-        digest = child_digests(self._nodes[path[:-1]])[path[-1]] if path else root
+        """Note a leaf that need not have changed: its place on disk is to be reused."""
+        digest = root
+        if path:
+            start = path[-1] * DIGEST_SIZE
+            digest = (self._inner.fetch(sequence_number, path[:-1]) or b"")[start : start + DIGEST_SIZE] or EMPTY
         data = self._inner.fetch(sequence_number, path) or b""
         require(kind_of_node(path, data, digest) is NodeKind.LEAF, f"the leaf {path} of the state has its digest")
-        self._changed[path] = data
+        self._copies[path] = data

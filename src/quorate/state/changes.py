@@ -10,11 +10,14 @@ from typing import Generic
 from quorate.state.codec import Value
 from quorate.state.tree import Shape
 
+Keys = tuple[bytes, ...]
+
 
 class Index:
     """Which keys each leaf holds, in order. It may name keys that are gone: whoever reads it looks the key up.
 
-    Keys get in when changes are grouped and out when their leaf is hashed, so that `put` pays nothing for it.
+    Keys get in when changes are grouped and out when their leaf is hashed, so that `put` pays nothing for it. They are
+    in tuples: those of bytes alone are not looked at by the garbage collector, whose pauses would grow with the table.
     """
 
     __slots__ = ("_bits", "_groups", "shape")
@@ -22,21 +25,22 @@ class Index:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._bits = shape.bits
-        self._groups: list[dict[int, list[bytes]]] = [{} for _ in range(shape.leaves >> shape.bits)]
+        self._groups: list[dict[int, Keys]] = [{} for _ in range(shape.leaves >> shape.bits)]
         """By their parent, so that the leaves that exist are found in order without a walk over all."""
 
-    def keys(self, leaf: int) -> list[bytes]:
+    def keys(self, leaf: int) -> Keys:
         """The keys of a leaf in ascending order."""
-        return self._groups[leaf >> self._bits].get(leaf, [])
+        return self._groups[leaf >> self._bits].get(leaf, ())
 
     def add(self, leaf: int, key: bytes) -> None:
         """Note that *leaf* holds *key*."""
-        keys = self._groups[self._group_of(leaf)].setdefault(leaf, [])
+        group = self._groups[self._group_of(leaf)]
+        keys = group.get(leaf, ())
         position = bisect_left(keys, key)
         if position == len(keys) or keys[position] != key:
-            keys.insert(position, key)
+            group[leaf] = (*keys[:position], key, *keys[position:])
 
-    def replace(self, leaf: int, keys: list[bytes]) -> None:
+    def replace(self, leaf: int, keys: Keys) -> None:
         """Note that *leaf* holds just *keys*, which are in ascending order."""
         group = self._groups[self._group_of(leaf)]
         if keys:
@@ -63,7 +67,7 @@ class Changes(Generic[Value]):
     def __init__(self) -> None:
         self.before: dict[bytes, Value | None] = {}
         """Only grows, and each key is written once: the first change in the interval."""
-        self._leaves: dict[int, list[bytes]] = {}
+        self._leaves: dict[int, Keys] = {}
         self._seen = 0
         self._pending: list[bytes] = []
         """Keys that are seen but not yet sorted by leaf: whatever their number, the next ones are at hand."""
@@ -75,18 +79,25 @@ class Changes(Generic[Value]):
             pending += islice(reversed(before), len(before) - self._seen)
             self._seen = len(before)
         start = max(len(pending) - keys, 0)
+        sorted_now: dict[int, list[bytes]] = {}
         for key in pending[start:]:
             leaf = leaf_of(key)
-            if leaf in leaves:
-                leaves[leaf].append(key)
+            if leaf in sorted_now:
+                sorted_now[leaf].append(key)
             else:
-                leaves[leaf] = [key]
+                sorted_now[leaf] = [key]
             if before[key] is None:
                 index.add(leaf, key)
+        for leaf, found in sorted_now.items():
+            leaves[leaf] = (*leaves.get(leaf, ()), *found)
         del pending[start:]
         return not pending
 
-    def by_leaf(self, index: Index) -> dict[int, list[bytes]]:
+    def sorted_of(self, leaf: int) -> Keys:
+        """The keys of a leaf among those that are sorted already."""
+        return self._leaves.get(leaf, ())
+
+    def by_leaf(self, index: Index) -> dict[int, Keys]:
         """The changed keys of each leaf. The cost is that of the keys that are new since the last call."""
         self.group_some(index, sys.maxsize)
         return self._leaves

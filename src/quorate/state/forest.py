@@ -40,6 +40,12 @@ class Forest:
             self._roots[sequence_number] = b"".join(table.digest(sequence_number) for table in self._tables)
         return inner_digest((), self._roots[sequence_number])
 
+    def record_changes(self, into: dict[Path, bytes]) -> None:
+        """From now on put the contents of every leaf into *into* when it is hashed and has changed; none if it is
+        gone. The caller takes them out."""
+        for table in self._tables:
+            table.record_changes(into)
+
     def checkpoint(self, sequence_number: int) -> bytes:
         """Freeze the contents and hash what changed: the two halves in one."""
         self.freeze(sequence_number)

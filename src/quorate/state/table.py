@@ -14,8 +14,9 @@ table came by `install`. A value that has an order inside carries it in its cano
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Generic
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, Generic
 
 import msgspec
 
@@ -26,6 +27,10 @@ from quorate.state.codec import Codec, Value
 from quorate.state.tree import HashTree, Shape
 
 _decode_leaf = msgspec.msgpack.Decoder(list).decode
+_KEYS_A_LEAF: Final = 3
+"""A leaf is as much work as so many keys, besides those that it holds."""
+_KEYS_A_NODE: Final = 30
+"""And an inner node, with as many children as the shape's default has."""
 
 
 class _Checkpoint(Generic[Value]):
@@ -53,9 +58,15 @@ class Table(Generic[Value]):
         self._held: list[_Checkpoint[Value]] = []
         self._sealed: Changes[Value] | None = None
         """What changed up to the newest checkpoint, while it is not sorted by leaf."""
+        self._dropped: list[dict[bytes, Value | None]] = []
+        """What checkpoints held that are released, while it is taken apart: so many values take their time to go."""
         self._dirty: list[int] = []
         """The leaves of the newest checkpoint that are not hashed yet."""
         self._hashed: dict[int, bytes] = {}
+        self._update: Generator[None, None, HashTree] | None = None
+        """The way to the tree of the newest checkpoint, once all its leaves are hashed."""
+        self._record: dict[Path, bytes] | None = None
+        """Where the contents of leaves are noted that changed."""
         self.get: Callable[[bytes], Value | None] = self._values.get
         """The value of a key, to look at and not to change: `modify` gives one that may be changed."""
 
@@ -141,31 +152,60 @@ class Table(Generic[Value]):
     def freeze(self, sequence_number: int) -> None:
         """Hold the present contents as a checkpoint. Takes a moment, whatever changed; hashing comes after."""
         self._hash_rest()
+        del self._dropped[:-1]  # the last is taken apart while this one is hashed
         self._sealed = self._changes
         self._changes = Changes()
         self._held.append(_Checkpoint(sequence_number, self._changes))
         self._hashed = {}
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether the digest of the newest checkpoint is known."""
+        return not self._held or self._held[-1].tree is not None
+
+    @property
     def unhashed(self) -> int:
-        """How many keys or leaves of the newest checkpoint have not been looked at yet; 0 with little left to do."""
-        return len(self._sealed.before) if self._sealed is not None else len(self._dirty)
+        """How many keys or leaves of the newest checkpoint are not looked at yet; 0 when nothing is left to do."""
+        if self._sealed is not None:
+            return len(self._sealed.before)
+        return len(self._dirty) or int(self._update is not None)
 
     def hash_some(self, effort: int) -> bool:
-        """Hash some of the newest checkpoint: *effort* bounds the keys or leaves touched. Say whether it is done."""
+        """Hash some of the newest checkpoint: *effort* bounds the keys that are looked at, in leaves that changed all
+        of theirs, and what counts as much. Say whether it is done."""
+        if self.is_hashed:
+            return True
+        self._take_apart(effort)
         if self._sealed is not None:
             if self._sealed.group_some(self._index, effort):
                 self._dirty = list(self._sealed.by_leaf(self._index))
                 self._sealed = None
             return False
-        if not self._held or self._held[-1].tree is not None:
-            return True
-        start = max(len(self._dirty) - effort, 0)
-        self._hash_leaves(self._dirty[start:])
-        del self._dirty[start:]
-        if not self._dirty:
-            self._tree = self._held[-1].tree = self._tree.updated(self._hashed)
-        return not self._dirty
+        if self._update is None:
+            self._hash_leaves(effort)
+            if not self._dirty:
+                self._update = self._tree.updating(self._hashed)
+            return False
+        try:
+            for _ in range(0, effort, _KEYS_A_NODE):
+                next(self._update)
+        except StopIteration as end:
+            self._tree = self._held[-1].tree = end.value
+            self._update = None
+        return self._update is None
+
+    def _take_apart(self, values: int) -> None:
+        while self._dropped and values > 0:
+            if self._dropped[-1]:
+                self._dropped[-1].popitem()
+            else:
+                self._dropped.pop()
+            values -= 1
+
+    def record_changes(self, into: dict[Path, bytes]) -> None:
+        """From now on put the contents of every leaf into *into* when it is hashed and has changed; none if it is
+        gone. The caller takes them out."""
+        self._record = into
 
     def digest(self, sequence_number: int) -> bytes:
         """The digest of a held checkpoint: the root of its tree."""
@@ -186,6 +226,8 @@ class Table(Generic[Value]):
         for held in self._held:
             if held.sequence_number in keep or held is self._held[-1]:
                 kept.append(held)
+            elif not kept and held.after is not self._sealed:
+                self._dropped.append(held.after.before)
             elif kept:
                 # The older checkpoint goes on from here: what it had, it now has until the next one that is kept.
                 for key, value in held.after.before.items():
@@ -236,38 +278,48 @@ class Table(Generic[Value]):
         while not self.hash_some(sys.maxsize):
             pass
 
-    def _hash_leaves(self, leaves: list[int]) -> None:
+    def _hash_leaves(self, effort: int) -> None:
         """Hash leaves of the newest checkpoint; the index forgets the keys that are gone."""
-        keys_of, path_of, prefix = self._index.keys, self._shape.path_of, self._tree.prefix
-        present, since, hashed = self._values.get, self._changes.before, self._hashed
+        dirty, keys_of, present = self._dirty, self._index.keys, self._values.get
+        path_of, prefix, hashed, record = self._shape.path_of, self._tree.prefix, self._hashed, self._record
+        since = self._changes.before
         before = since.get
-        for leaf in leaves:
+        while dirty and effort > 0:
+            leaf = dirty.pop()
             keys = keys_of(leaf)
+            effort -= len(keys) + _KEYS_A_LEAF
             values = list(map(present, keys))
             if None in values:
-                keys = [key for key in keys if key in self._values or key in since]
+                keys = tuple([key for key in keys if key in self._values or key in since])
                 self._index.replace(leaf, keys)
                 values = list(map(present, keys))
             if since:
                 values = list(map(before, keys, values))
-            hashed[leaf] = leaf_digest(prefix + path_of(leaf), self._encoded(keys, values))
+            path = prefix + path_of(leaf)
+            contents = self._encoded(keys, values)
+            hashed[leaf] = digest = leaf_digest(path, contents)
+            if record is not None and digest != self._tree.leaf_digest(leaf):
+                record[path] = contents
 
-    def _encoded(self, keys: list[bytes], values: list[Value | None]) -> bytes:
+    def _encoded(self, keys: Sequence[bytes], values: list[Value | None]) -> bytes:
         """The canonical contents of a leaf; a key whose value is None is absent."""
         if None in values:
             keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
             values = [value for value in values if value is not None]
         if not keys:
             return b""
-        return self._encode([part for entry in zip(keys, values, strict=True) for part in entry])
+        return self._encode(list(chain.from_iterable(zip(keys, values, strict=True))))
 
     def _old_leaf(self, leaf: int, position: int) -> bytes:
         """The contents that a leaf had at a held checkpoint: the present ones with all later changes undone."""
         changes = [held.after for held in self._held[position:]]
-        self._learn_new_keys()
         keys = set(self._index.keys(leaf))
         for change in changes:
-            keys.update(change.by_leaf(self._index).get(leaf, ()))
+            if change is self._changes or change is self._sealed:
+                # A key that these changed and that was there before is in the index still.
+                keys.update(change.sorted_of(leaf))
+            else:
+                keys.update(change.by_leaf(self._index).get(leaf, ()))
         values = dict(zip(keys, map(self._values.get, keys), strict=True))
         for change in reversed(changes):
             values.update((key, change.before[key]) for key in keys if key in change.before)

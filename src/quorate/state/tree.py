@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from hashlib import sha256
 from struct import Struct
 
@@ -72,17 +72,37 @@ class HashTree:
         number = self.shape.number_of(path)
         return self._levels[len(path)].get(number, b"") if number is not None else b""
 
+    def leaf_digest(self, leaf: int) -> bytes:
+        """The digest of leaf number *leaf*."""
+        node = self._levels[-1].get(leaf >> self.shape.bits)
+        if node is None:
+            return EMPTY
+        start = (leaf & self.shape.fanout - 1) * DIGEST_SIZE
+        return node[start : start + DIGEST_SIZE]
+
     def updated(self, leaves: Mapping[int, bytes]) -> HashTree:
         """The tree in which the leaves with the given numbers have the given digests."""
+        update = self.updating(leaves)
+        while True:
+            try:
+                next(update)
+            except StopIteration as end:
+                tree: HashTree = end.value
+                return tree
+
+    def updating(self, leaves: Mapping[int, bytes]) -> Generator[None, None, HashTree]:
+        """`updated` in steps, of one inner node each."""
         if not leaves:
             return self
         levels = list(self._levels)
         digests = leaves
         for level in reversed(range(self.shape.levels)):
-            levels[level], digests = self._updated_level(level, digests)
+            levels[level], digests = yield from self._updating_level(level, digests)
         return HashTree(self.shape, self.prefix, tuple(levels))
 
-    def _updated_level(self, level: int, children: Mapping[int, bytes]) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    def _updating_level(
+        self, level: int, children: Mapping[int, bytes]
+    ) -> Generator[None, None, tuple[dict[int, bytes], dict[int, bytes]]]:
         """The nodes of a level once its children have new digests, and the new digests of those nodes."""
         bits, fanout, put = self.shape.bits, self.shape.fanout, _put_digest
         mask = fanout - 1
@@ -100,6 +120,7 @@ class HashTree:
                 nodes.pop(parent, None)
             else:
                 nodes[parent] = node_bytes
+            yield
         return nodes, digests
 
     def _full_path(self, level: int, number: int) -> Path:

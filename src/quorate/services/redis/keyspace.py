@@ -232,6 +232,7 @@ class Keyspace:
         self.digest = self._forest.digest
         self.release = self._forest.release
         self.fetch = self._forest.fetch
+        self.record_changes = self._forest.record_changes
 
     def begin(self, microseconds: int) -> None:
         """A new operation at an agreed time: it has the next version, and some expired keys go."""

@@ -30,8 +30,8 @@ from quorate.services.redis.parser import CommandParser
 from quorate.services.redis.permission import check_command, check_keys
 
 _MICROSECONDS = 1000
-HASHED_A_CALL = 256
-"""Keys or partitions that one call of `digest` looks at: a millisecond or two."""
+HASHED_A_CALL = 1024
+"""Keys that one call of `digest` looks at: a millisecond or two."""
 
 
 class RedisService:
@@ -47,6 +47,7 @@ class RedisService:
         self._parser = CommandParser()
         self.release = self._keyspace.release
         self.fetch = self._keyspace.fetch
+        self.record_changes = self._keyspace.record_changes
 
     @classmethod
     def for_settings(cls, settings: Settings) -> Self:
