@@ -168,7 +168,7 @@ class Bench:
 
     async def _rest(self) -> None:
         """Let the disk's threads report, and take a turn if one is due."""
-        await asyncio.sleep(0.0002)
+        await asyncio.sleep(0.001)
         deadline = self._replica.next_deadline()
         if deadline is not None and deadline <= _now() and not self._driver.is_behind:
             self._turn()

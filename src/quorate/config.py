@@ -60,6 +60,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Frames that a replica reads from one client, over all its links; the rest waits in the client's own sockets."""
     client_bytes_per_second: Annotated[int, Meta(ge=1024)] = 128 << 20
     sessions_per_client: Annotated[int, Meta(ge=1, le=4096)] = 64
+    scrub_interval_ms: Annotated[int, Meta(ge=0)] = 250
+    """How often a replica looks whether a little of its state, in memory and on disk, is as it was; 0: never."""
     durability: Literal["sync", "async", "memory"] = "memory"
     """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
     may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and recovers."""
@@ -97,6 +99,7 @@ SETTING_COMMENTS: Final = {
     "client_requests_per_second": "requests that a replica reads from one client, over all its links",
     "client_bytes_per_second": "bytes that a replica reads from one client, over all its links",
     "sessions_per_client": "open sessions of one client; the least recently used is closed first",
+    "scrub_interval_ms": "how often a replica checks a little of its state in memory and on disk; 0: never",
     "durability": '"sync": on disk before it counts; "async": soon after; "memory": gone with the process',
     "key_refresh_ms": "how often a replica draws new session keys for its MACs; 0: never; docs/RECOVERY.md",
     "recovery_pause_ms": "how far apart two recoveries of one replica are at least",

@@ -89,9 +89,11 @@ _UNSTATED = frozenset(
         "status_due",
         "status_forced",
         "entropy",
+        "scrub",
     }
 )
-"""What is no part of the protocol's state: the times of the last input, what is counted, when to say STATUS next."""
+"""What is no part of the protocol's state: the times of the last input, what is counted, when to say STATUS next,
+and where the scrub is."""
 
 
 def frozen(value: object) -> object:

@@ -15,6 +15,7 @@ from quorate.messages.records import CheckpointRecord, Forget, StableRecord
 
 STUCK_ROUNDS_MAX: Final = 5
 """How often a replica asks for what it lacks, without getting any further, before it fetches a whole checkpoint."""
+DIVERGED: Final = "others vouch for another state than the own; what differs is fetched"
 PACE_MAX: Final = 8
 """Steps of hashing in one turn, of a millisecond each: so many while nothing can be executed before the last."""
 
@@ -149,6 +150,7 @@ def stabilise_if_vouched(core: Core, sequence_number: int) -> None:
     is_damaged = any(others.count(digest) >= core.quorums.weak for digest in set(others))
     if is_damaged and core.diverged_at is None:
         core.diverged_at = sequence_number
+        core.refuse("STATE", DIVERGED, core.replica_id)
         core.note("state-diverged", sequence_number=sequence_number)
 
 

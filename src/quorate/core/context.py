@@ -17,6 +17,7 @@ from quorate.core.new_view import Choice
 from quorate.core.ports import Authenticator, Entropy, Service
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.recoveries import Recoveries
+from quorate.core.scrubbed import Scrub
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
@@ -209,6 +210,7 @@ class Core:
         self.transfer: Transfer | None = None
         """The checkpoint that is being fetched; nothing is executed meanwhile."""
         self.transfer_turn = 0
+        self.scrub = Scrub()
         self.pins: dict[int, tuple[int, int, int]] = {}
         """Checkpoints kept for peers that fetch them: sequence number, since when, until when."""
         self.backup: tuple[bytes, int] | None = None

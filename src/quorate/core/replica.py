@@ -17,6 +17,7 @@ from quorate.core import (
     recovery,
     restart,
     retransmission,
+    scrub,
     session_keys,
     state_transfer,
     timers,
@@ -116,6 +117,7 @@ class Replica:
                 self._conclude()
             if checkpoints.hash_some(core):
                 self._conclude()
+            scrub.settle(core)
             state_transfer.settle(core)
             retransmission.settle(core)
             timers.restate(core)

@@ -268,9 +268,10 @@ def want_children(core: Core, transfer: Transfer, path: Path, data: bytes) -> No
 
 
 def want_if_different(core: Core, transfer: Transfer, nodes: Iterable[tuple[Path, bytes, bytes | None]]) -> None:
-    """Want the nodes whose digests differ; a node without contents needs no fetching."""
+    """Want the nodes whose digests differ, and those that the scrub found damaged behind digests that are right; a node
+    without contents needs no fetching."""
     for path, digest, own in nodes:
-        if digest == own:
+        if digest == own and path not in core.scrub.damaged:
             continue
         if digest == EMPTY:
             transfer.leaves[path] = b""
@@ -292,6 +293,7 @@ def finish(core: Core, transfer: Transfer) -> None:
         core.diverged_at = sequence_number
         begin(core)
         return
+    core.scrub.damaged.clear()
     before, recovered = core.tables.access.revoked(), core.tables.recoveries.rows
     core.tables.restore(transfer.tables)
     for client in sorted(core.tables.access.revoked() - before):

@@ -148,6 +148,7 @@ async def _work(assembly: Assembly, end: asyncio.Future[bool], fittings: Fitting
     try:
         mark_started(folder.path, folder.configuration.incarnation)
         assembly.node.start()
+        _watch_storage(assembly)
         _announce(assembly)
         _settle_memory()
         schedule = asyncio.ensure_future(_recover_in_time(assembly, end, fittings))
@@ -251,6 +252,15 @@ async def _disconnect(listener: Listener, dialers: list[Dialer]) -> None:
             await asyncio.gather(listener.wait_closed(), *(dialer.wait_closed() for dialer in dialers))
     except TimeoutError:
         logging.getLogger("quorate").warning("links-did-not-close")
+
+
+def _watch_storage(assembly: Assembly) -> None:
+    """Look at the files that are kept, now and then."""
+    keeper, interval = assembly.found.keeper, assembly.folder.configuration.settings.scrub_interval_ms
+    if keeper is not None and interval > 0:
+        say = assembly.telemetry.say
+        keeper.when_damaged = lambda what: say(logging.WARNING, "storage-damaged", {"damage": what})
+        keeper.look(interval / 1000)
 
 
 def _announce(assembly: Assembly) -> None:

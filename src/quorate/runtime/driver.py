@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -46,6 +46,11 @@ class Outlet:
     def trouble(self) -> str | None:
         """Why nothing can be kept just now, and so nothing may be concluded either."""
         return None
+
+    @property
+    def damages(self) -> Mapping[str, int]:
+        """What was found damaged on the disk, and how often."""
+        return {}
 
     def release(self, effects: Sequence[Effect]) -> None:
         """What is to be kept is kept: let out what depends on it."""
@@ -110,6 +115,11 @@ class PatientDriver(Outlet):
     def trouble(self) -> str | None:
         """Why nothing can be kept just now."""
         return self._keeper.trouble
+
+    @property
+    def damages(self) -> Mapping[str, int]:
+        """What was found damaged on the disk, and how often."""
+        return self._keeper.damages
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Do what the core wants done, once what it wants kept is."""

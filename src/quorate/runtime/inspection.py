@@ -76,6 +76,7 @@ class Inspector:
         told = replica.report()
         return {
             **msgspec.structs.asdict(told),
+            "incidents": {**told.incidents, **driver.damages},
             "pid": os.getpid(),
             "address": f"{member.host}:{member.port}",
             "uptime_seconds": (clock.now() - self._started) / 1_000_000,

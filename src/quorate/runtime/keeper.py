@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Final
 
 from quorate.messages.records import CheckpointRecord, Record, StableRecord
 from quorate.messages.tree import Path
+from quorate.storage.patrol import Damage
 from quorate.storage.state import StateLog
 from quorate.storage.votes import FileJournal
 
@@ -25,6 +27,9 @@ RETRY_SECONDS: Final = 0.5
 """How long after a refusal the disk is asked again."""
 ASYNC_SECONDS: Final = 0.005
 """How long what nobody waits for may stay unsynced."""
+VOTES_A_LOOK: Final = 128 << 10
+STATE_A_LOOK: Final = 1 << 20
+"""Bytes that are read of the files at a time; votes that are to be written wait for that."""
 VOTES: Final = "votes"
 STATE: Final = "state"
 
@@ -48,6 +53,12 @@ class Keeper:
         self._closing = Event()
         self._troubles: dict[str, str] = {}
         self._newest_state: Future[list[Path]] | None = None
+        self._looks = 0
+        """Threads that are looking at their files."""
+        self.damages: Counter[str] = Counter()
+        """What was found damaged while the replica ran."""
+        self.when_damaged: Callable[[str], None] = lambda what: None
+        """Called on the event loop."""
         self.when_changed: Callable[[], None] = lambda: None
         """Called on the event loop when there is trouble, or no more."""
 
@@ -94,6 +105,21 @@ class Keeper:
         self._newest_state = self._writers[STATE].submit(self._write_state, sequence_number, leaves, loop)
         return self._newest_state
 
+    def look(self, every: float) -> None:
+        """Look at a little of what is on the disk, and again every so many seconds, until the end."""
+        if self._closing.is_set():
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_later(every, self.look, every)
+        if self._looks == 0 and not self._troubles:
+            self._looks = 2
+            self._committing += 1  # whatever is appended meanwhile waits for the thread
+            for name, look, size in (
+                (VOTES, self._journal.look, VOTES_A_LOOK),
+                (STATE, self._states.look, STATE_A_LOOK),
+            ):
+                self._writers[name].submit(self._look, name, partial(look, size), loop)
+
     def close(self) -> None:
         """No more. What is being written is finished, what the disk refuses is given up."""
         self._closing.set()
@@ -131,6 +157,16 @@ class Keeper:
             raise GivenUp
         return wanted
 
+    def _look(self, name: str, look: Callable[[], Damage | None], loop: asyncio.AbstractEventLoop) -> None:
+        found: list[Damage] = []
+
+        def work() -> None:
+            found.extend(filter(None, (look(),)))
+
+        again = self._journal.rewrite if name == VOTES else work
+        self._insist(name, work, again, loop)
+        _call(loop, partial(self._end_look, name, found))
+
     def _stabilise(self, sequence_number: int, loop: asyncio.AbstractEventLoop) -> None:
         drop = partial(self._states.stabilise, sequence_number)
         self._insist(STATE, drop, drop, loop)
@@ -163,6 +199,14 @@ class Keeper:
             work = again
 
     # ---------------------------------------------------------------------------------------- on the loop again
+
+    def _end_look(self, name: str, found: list[Damage]) -> None:
+        self._looks -= 1
+        self._committing -= name == VOTES
+        for damage in found:
+            remedy = "is written anew" if name == VOTES else "goes, what it holds is written once more"
+            self.damages[f"STORAGE: {damage.path.name} was damaged; it {remedy}"] += 1
+            self.when_damaged(str(damage))
 
     def _tell(self, name: str, error: OSError | None) -> None:
         before = self.trouble

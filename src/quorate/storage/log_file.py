@@ -115,10 +115,10 @@ def read_log_file(path: Path, kind: Kind, owner: Owner, place: int = 0) -> tuple
     except OSError as error:
         return [], f"it cannot be read: {error.strerror}"
     header, rest = data[:SECTOR], data[SECTOR : kind.sector]
-    damage = _check_header(header, rest)
+    number, damage = check_header(header, rest)
     if damage is not None:
         return [], damage
-    _, _, version, *identity, number = _HEADER.unpack_from(header)
+    _, _, version, *identity, _ = _HEADER.unpack_from(header)
     if version != FORMAT:
         remedy = _OLDER_REMEDY if version < FORMAT else "use a newer version"
         raise ConfigurationError(
@@ -163,15 +163,16 @@ def _encode_header(kind: str, owner: Owner, place: int, number: int) -> bytes:
     return bytes(header)
 
 
-def _check_header(header: bytes, rest: bytes) -> str | None:
-    """What is wrong with it. The checksum is made with zeros in its own place; what is left of its sector is zero."""
+def check_header(header: bytes, rest: bytes) -> tuple[int, str | None]:
+    """The file's number, or what is wrong with it. The checksum is made with zeros in its own place; what is left of
+    its sector is zero."""
     if len(header) < SECTOR:
-        return "its end was cut off"
+        return 0, "its end was cut off"
     stated = int.from_bytes(header[_CHECKSUM], "big")
     blank = header[: _CHECKSUM.start] + bytes(4) + header[_CHECKSUM.stop :]
     if header[:8] != _MAGIC or crc32(blank) != stated or any(rest):
-        return "its header is rotten, or it is no file of Quorate's"
-    return None
+        return 0, "its header is rotten, or it is no file of Quorate's"
+    return _HEADER.unpack_from(header)[-1], None
 
 
 def _difference(found: Sequence[object], wanted: Sequence[object]) -> str:

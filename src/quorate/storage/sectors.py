@@ -85,6 +85,12 @@ def decode_sectors(file: int, data: bytes, size: int = SECTOR) -> Contents:
     return Contents(groups, damage)
 
 
+def is_sector(file: int, raw: bytes) -> bool:
+    """Whether this is a sector of the file as it was written."""
+    is_whole = crc32(memoryview(raw)[_CHECKSUM_BYTES:]) == int.from_bytes(raw[:_CHECKSUM_BYTES], "big")
+    return is_whole and _HEADER.unpack_from(raw)[1] == file
+
+
 def _decode_sector(file: int, raw: bytes, size: int) -> Sector | str:
     """A sector that was written, or what is wrong."""
     if len(raw) < size or crc32(raw[_CHECKSUM_BYTES:]) != int.from_bytes(raw[:_CHECKSUM_BYTES], "big"):

@@ -9,7 +9,7 @@ proportion to what changed, and the files to what there is. All calls come from 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from quorate.messages.tree import Path
 from quorate.storage.log_file import ROOM_BYTES, STATE, LogFile, Owner, read_log_file, replace_file
+from quorate.storage.patrol import Damage, Patrol
 
 SEGMENT_BYTES: Final = 16 << 20
 """A segment past this gets no further checkpoint."""
@@ -25,6 +26,8 @@ GARBAGE_BYTES: Final = 16 << 20
 """Garbage that is never worth collecting."""
 COPY_BYTES: Final = 1 << 20
 """How much of the oldest segment is written once more with a checkpoint, or as much as the checkpoint itself has."""
+REPAIR_BYTES: Final = 8 << 20
+"""How much is written once more with a checkpoint when a segment is damaged."""
 _GROUP_BYTES: Final = 256 << 10
 _NEW_FILE: Final = "state.new"
 _NAME: Final = re.compile(r"state-([0-9]+)\.log")
@@ -91,6 +94,9 @@ class StateLog:
         self._live: dict[int, dict[Path, int]] = {}
         """For each segment the leaves that live in it, with their sizes."""
         self._live_bytes = 0
+        self._patrol = Patrol(STATE)
+        self._damaged: set[int] = set()
+        """Segments that are damaged. What lives in them, and in older ones, is to be written once more."""
         self._freed: list[tuple[int, int]] = []
         """Segments without live leaves, and the version from which on they are not needed."""
 
@@ -150,7 +156,21 @@ class StateLog:
                 return
             self._path(number).unlink(missing_ok=True)
             del self._used[number]
+            self._damaged.discard(number)
             self._freed = [(version, other) for version, other in self._freed if other != number]
+
+    def look(self, size: int) -> Damage | None:
+        """Read the next piece of the segments. What lives in one that is damaged is asked for by `write` until all of
+        it stands elsewhere; then the segment goes, with the older ones."""
+        whole = {self._path(number): self._used[number] for number in sorted(self._used) if number not in self._damaged}
+        damage = self._patrol.look(whole, size)
+        if damage is None:
+            return None
+        number = next(number for number in self._used if self._path(number) == damage.path)
+        self._damaged.add(number)
+        if number == self._newest:
+            self.close()
+        return damage
 
     def close(self) -> None:
         """Write to the present segment no more."""
@@ -188,19 +208,15 @@ class StateLog:
             self._settle_in(path, self._newest, size)
 
     def _to_be_copied(self, written: int) -> list[Path]:
+        doubtful = [number for number in sorted(self._used) if number <= max(self._damaged, default=0)]
+        if lost := [(path, size) for number in doubtful for path, size in self._live.get(number, {}).items()]:
+            return _first(lost, max(REPAIR_BYTES, written))
         if sum(self._used.values()) <= 2 * self._live_bytes + self._garbage_bytes:
             return []
         oldest = next((number for number in sorted(self._used) if self._live.get(number)), self._newest)
         if oldest == self._newest:
             return []
-        room = max(COPY_BYTES, written)
-        chosen: list[Path] = []
-        for path, size in self._live[oldest].items():
-            chosen.append(path)
-            room -= size
-            if room < 0:
-                break
-        return chosen
+        return _first(self._live[oldest].items(), max(COPY_BYTES, written))
 
 
 class _History:
@@ -257,6 +273,17 @@ class _History:
                 else:
                     leaves.pop(path, None)
         return leaves, homes, first
+
+
+def _first(leaves: Iterable[tuple[Path, int]], room: int) -> list[Path]:
+    """The first of some leaves, as many as there is room for, and one more."""
+    chosen: list[Path] = []
+    for path, size in leaves:
+        chosen.append(path)
+        room -= size
+        if room < 0:
+            break
+    return chosen
 
 
 def _groups(leaves: Mapping[Path, bytes]) -> Iterator[list[Leaf]]:

@@ -12,6 +12,7 @@ import msgspec
 from quorate.messages.records import Record
 from quorate.storage.log_file import ROOM_BYTES, VOTES, LogFile, Owner, damaged, read_log_file, replace_file
 from quorate.storage.memory import MemoryJournal
+from quorate.storage.patrol import Damage, Patrol
 
 VOTES_FILE: Final = "votes.log"
 _NEW_FILE: Final = "votes.new"
@@ -36,6 +37,7 @@ class FileJournal:
         self._is_synced = is_synced
         self._room = room
         self._kept = MemoryJournal()
+        self._patrol = Patrol(VOTES)
         self._file: LogFile | None = None
         self._is_in_doubt = False
         self._rewrite_at = REWRITE_BYTES
@@ -107,6 +109,15 @@ class FileJournal:
         self._file = file
         self._is_in_doubt = False
         self._rewrite_at = max(REWRITE_BYTES, 2 * file.used)
+
+    def look(self, size: int) -> Damage | None:
+        """Read the next piece of the file. One that is damaged is written anew: what is kept is in memory too."""
+        if self._file is None:
+            return None
+        damage = self._patrol.look({self.path: self._file.used}, size)
+        if damage is not None:
+            self.rewrite()
+        return damage
 
     def close(self) -> None:
         """Use the file no more."""

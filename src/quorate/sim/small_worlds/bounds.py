@@ -14,8 +14,9 @@ REQUESTS_MAX: Final = 2
 EPOCH: Final = 1_800_000_000_000_000
 """What the wall clocks say: 2027, in microseconds."""
 
-SETTINGS: Final = Settings(batch_requests_max=1)
-"""One request a batch, so the digests of the bounded world are few; everything else as it comes."""
+SETTINGS: Final = Settings(batch_requests_max=1, scrub_interval_ms=0)
+"""One request a batch, so the digests of the bounded world are few; memory is as it was written, and nobody looks;
+everything else as it comes."""
 
 
 class Bounds(NamedTuple):

@@ -1,0 +1,125 @@
+"""DISK-5: a partition that changes behind a replica's back is found though nobody writes to it, and fetched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.group import Group
+from quorate.config import Settings
+from quorate.core import scrub
+from quorate.core.ports import Context
+from quorate.messages.protocol import FetchState
+from quorate.sim.register import RegisterService
+
+SETTINGS = Settings(checkpoint_interval=1)
+KEYS = [b"key%d" % number for number in range(30)]
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> Group:
+    """Four replicas with thirty registers in sixteen partitions, all of which are part of a stable checkpoint."""
+    monkeypatch.setattr("core.group.KeptCounter", lambda kept: RegisterService())
+    group = Group(4, SETTINGS)
+    session = group.open_session()
+    for timestamp, key in enumerate(KEYS, 1):
+        group.submit(group.request((b"write %s right" % key,), session, timestamp), 0)
+    group.advance(200)
+    assert group.replicas[2].report().low_watermark == group.replicas[2].report().last_executed > 0
+    return group
+
+
+def table_of(group: Group, replica: int) -> Any:
+    return group.services[replica]._table
+
+
+def value_of(group: Group, replica: int, key: bytes) -> bytes:
+    return group.services[replica].execute(b"read " + key, Context(b"", 0, b"", 0))
+
+
+def assert_repaired(group: Group) -> None:
+    assert [value_of(group, 2, key) for key in KEYS] == [b"right"] * len(KEYS)
+    reports = [replica.report() for replica in group.replicas]
+    assert len({(report.state_digest, report.last_executed) for report in reports}) == 1
+    assert not any(report.needs_state for report in reports)
+    assert reports[2].incidents[f"STATE: {scrub.DAMAGED}"] == 1
+    events = [trace.event for trace in group.traces[2]]
+    assert events.count("state-damaged") == events.count("state-fetched") == 1
+
+
+def asked_for(group: Group) -> int:
+    return sum(len(message.paths) for _, message in group.sent if isinstance(message, FetchState))
+
+
+def test_disk_5_what_nobody_writes_to_is_found_and_repaired(group: Group) -> None:
+    table_of(group, 2)._values[KEYS[7]] = b"wrong"
+    group.advance(3000)
+    assert_repaired(group)
+    assert asked_for(group) == 3  # the leaf, its parent and the root: nothing else differs
+
+
+def test_disk_5_a_key_that_is_gone_comes_back(group: Group) -> None:
+    del table_of(group, 2)._values[KEYS[7]]
+    group.advance(3000)
+    assert_repaired(group)
+
+
+@pytest.mark.parametrize("place", [0, 40, -1])
+def test_disk_5_a_damaged_inner_node_is_repaired(group: Group, place: int) -> None:
+    """The own digests are wrong, the contents are right."""
+    nodes = table_of(group, 2)._tree._levels[1]
+    number = next(iter(nodes))
+    damaged = bytearray(nodes[number])
+    damaged[place] ^= 1
+    nodes[number] = bytes(damaged)
+    group.advance(3000)
+    assert_repaired(group)
+
+
+def test_disk_5_later_writes_are_executed_on_what_was_repaired(group: Group) -> None:
+    """It is found while others go on; at the end all is equal."""
+    table_of(group, 2)._values[KEYS[7]] = b"wrong"
+    session = group.open_session()
+    for timestamp, key in enumerate(KEYS, 1):
+        group.submit(group.request((b"write %s right" % key, b"append %s !" % KEYS[7]), session, timestamp), 0)
+        group.advance(100)
+    group.advance(3000)
+    values = [[value_of(group, replica, key) for key in KEYS] for replica in range(4)]
+    assert values[2] == values[0]
+    assert not group.replicas[2].report().needs_state
+    assert any(count for what, count in group.replicas[2].report().incidents.items() if what.startswith("STATE: "))
+
+
+def test_disk_5_all_of_it_is_looked_at_a_little_at_a_time(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a round, and though the checkpoint changes meanwhile, no node is left out."""
+    monkeypatch.setattr(scrub, "NODES_A_ROUND", 4)
+    looked_at = set()
+    look = scrub.look
+
+    def watched(core: Any, path: Any, digest: bytes) -> None:
+        if core.replica_id == 2:
+            looked_at.add(path)
+        look(core, path, digest)
+
+    monkeypatch.setattr(scrub, "look", watched)
+    session = group.open_session()
+    passes = group.replicas[2].core.scrub.passes
+    timestamp = 0
+    while group.replicas[2].core.scrub.passes < passes + 2:
+        timestamp += 1
+        group.submit(group.request((b"append %s !" % KEYS[timestamp % 30],), session, timestamp), 0)
+        group.advance(300)
+        assert timestamp < 100
+    table = table_of(group, 2)
+    assert looked_at >= {table._shape.path_of(table._shape.leaf_of(key)) for key in KEYS}
+    assert timestamp > 3
+    assert group.replicas[2].report().incidents == {}
+
+
+def test_disk_5_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = Group(4, Settings(checkpoint_interval=1, scrub_interval_ms=0))
+    session = group.open_session()
+    group.submit(group.request((b"add 2",), session, 1), 0)
+    group.advance(3000)
+    assert group.replicas[2].core.scrub.passes == 0
