@@ -25,6 +25,7 @@ def answer(view: int = 0, status: str = "normal", **more: Any) -> dict[str, Any]
         "state_digest": "ab" * 32,
         "view_changes": 0,
         "needs_state": False,
+        "transfer": None,
         "refused": [],
         **more,
     }

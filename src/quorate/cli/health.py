@@ -33,6 +33,7 @@ _FROM_ANSWER: Final = (
     "state_digest",
     "view_changes",
     "needs_state",
+    "transfer",
     "waiting_requests",
     "uptime_seconds",
     "links",

@@ -151,6 +151,11 @@ def _turns(replica: Mapping[str, Any]) -> list[str]:
     return turns
 
 
+def _fetching(sequence_number: int, nodes: int, size: int, outstanding: int) -> str:
+    so_far = f"{counted(nodes, 'node')} of its tree, {size:,} bytes"
+    return f"fetches the state at {sequence_number} from the others: {so_far} so far, {outstanding} more differ"
+
+
 def _remarks(replica: Mapping[str, Any]) -> list[str]:
     """What an operator has to know besides."""
     remarks = []
@@ -164,7 +169,9 @@ def _remarks(replica: Mapping[str, Any]) -> list[str]:
         remarks.append(f"recovers, for it has lost its votes: {replica['votes_lost']}; {way}, and it counts as failed")
     if replica["storage_trouble"] is not None:
         remarks.append(f"does not vote: {replica['storage_trouble']}; once that is mended, it goes on by itself")
-    if replica["needs_state"]:
+    if replica["transfer"] is not None:
+        remarks.append(_fetching(**replica["transfer"]))
+    elif replica["needs_state"]:
         remarks.append("is too far behind to catch up by messages: it needs a checkpoint from the others")
     remarks.extend(
         f"noticed {counted(count, 'time')}: {what}" for what, count in sorted((replica["incidents"] or {}).items())

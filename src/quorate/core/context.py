@@ -26,7 +26,7 @@ from quorate.messages.protocol import BackupPieces, Checkpoint, Message, NewKey,
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
-    from quorate.core.state_transfer import Transfer
+    from quorate.core.transfer import Transfer
 
 MILLISECOND: Final = 1000
 """All times inside the core are whole microseconds."""

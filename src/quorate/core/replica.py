@@ -176,6 +176,7 @@ class Replica:
             waiting_requests=len(core.waiting),
             epoch=core.epoch,
             recovery_point=recovery.own_point(core),
+            transfer=None if core.transfer is None else core.transfer.progress(),
             incidents=dict(core.incidents),
         )
 

@@ -113,7 +113,7 @@ def deadlines(core: Core) -> list[int]:
     if core.checkpoints.hashing is not None:
         due.append(core.now)
     if core.transfer is not None:
-        due.append(core.now + core.status_interval)
+        due.append(core.now + min([core.status_interval, *core.transfer.pauses(core.now)]))
     if core.status is Status.VIEW_CHANGE and timers.view_change_deadline is not None:
         due.append(timers.view_change_deadline)
     if core.status is Status.NORMAL:
