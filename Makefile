@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up test lint bench campaign chaos fuzz compiled clean
+.PHONY: help up test lint bench storage campaign chaos fuzz compiled clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -26,6 +26,11 @@ lint: $(VENV)/.installed-for-development  ## Lint, format and types.
 
 bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside its peers; ARGS goes to the benchmark.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+storage: $(VENV)/.installed-for-development  ## What checkpoints, fetching a state, and disks cost; docs/RELIABILITY.md has figures.
+	$(BIN)/python -m benchmarks.checkpoints
+	$(BIN)/python -m benchmarks.transfer
+	$(BIN)/python -m benchmarks.room
 
 campaign: $(VENV)/.installed-for-development  ## Ten minutes of simulated worlds; goes on where the last one ended; report in build/campaign.
 	$(BIN)/quorate campaign --seconds 600 --output build/campaign --mix $(ARGS)

@@ -91,6 +91,10 @@ class Processes:
         self._started.append((name, process))
         return process
 
+    def named(self, name: str) -> subprocess.Popen[bytes]:
+        """A process that was started."""
+        return next(process for each, process in self._started if each == name)
+
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End one process before the others, or note that it has ended as it should."""
         self._started = [(name, each) for name, each in self._started if each is not process]

@@ -36,22 +36,29 @@ class Quorate:
     def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
         """Make a cluster's folder, start its replicas, and the load process or the gateway: both are clients with the
         same key, and each would be sent the replies to the other too."""
-        folder = processes.folder / "cluster"
-        port_base = free_ports(self.replicas)
-        _command(
-            *("init", str(folder), "--replicas", str(self.replicas), "--port-base", str(port_base)),
-            *("--request-authentication", self.request_authentication, "--durability", self.durability),
-        )
-        for replica_id in range(self.replicas):
-            name = f"replica-{replica_id}"
-            processes.start(name, python_module("quorate", "replica", str(folder / name)))
-        processes.wait_until(lambda: _is_healthy(folder), _START_SECONDS, "starting the replicas")
+        folder = start_replicas(processes, self.durability, self.request_authentication, self.replicas)
         roles = _roles(folder)
         if load is Load.REDIS_BENCHMARK:
             port, pid = _start_gateway(processes, folder)
             return Running(roles | {"gateway": [pid]}, redis_port=port, batches=lambda: _batches(folder))
         client = LoadProcess(processes, "quorate", {"folder": str(folder / "client")})
         return Running(roles, client, batches=lambda: _batches(folder))
+
+
+def start_replicas(
+    processes: Processes, durability: str, request_authentication: str = "signature", replicas: int = 4
+) -> Path:
+    """Make a cluster's folder, and start its replicas."""
+    folder = processes.folder / "cluster"
+    _command(
+        *("init", str(folder), "--replicas", str(replicas), "--port-base", str(free_ports(replicas))),
+        *("--request-authentication", request_authentication, "--durability", durability),
+    )
+    for replica_id in range(replicas):
+        name = f"replica-{replica_id}"
+        processes.start(name, python_module("quorate", "replica", str(folder / name)))
+    processes.wait_until(lambda: _is_healthy(folder), _START_SECONDS, "starting the replicas")
+    return folder
 
 
 def _start_gateway(processes: Processes, folder: Path) -> tuple[int, int]:
@@ -66,24 +73,25 @@ def _start_gateway(processes: Processes, folder: Path) -> tuple[int, int]:
 def _roles(folder: Path) -> dict[str, list[int]]:
     """Who is the primary and who the backups, by what they say themselves."""
     roles: dict[str, list[int]] = {}
-    for replica in _status(folder)["replicas"]:
+    for replica in status_of(folder)["replicas"]:
         roles.setdefault(replica["role"], []).append(replica["pid"])
     return roles
 
 
 def _batches(folder: Path) -> int:
     """How many batches have been executed."""
-    return max(replica["last_executed"] or 0 for replica in _status(folder)["replicas"])
+    return max(replica["last_executed"] or 0 for replica in status_of(folder)["replicas"])
 
 
 def _is_healthy(folder: Path) -> bool:
     try:
-        return bool(_status(folder)["healthy"])
+        return bool(status_of(folder)["healthy"])
     except MeasurementFailed:
         return False
 
 
-def _status(folder: Path) -> dict[str, Any]:
+def status_of(folder: Path) -> dict[str, Any]:
+    """What `quorate status --json` prints."""
     status: dict[str, Any] = json.loads(_command("status", str(folder), "--json", may_be=(0, 1)))
     return status
 
