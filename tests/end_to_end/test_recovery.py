@@ -19,14 +19,19 @@ LOOK_SECONDS = 3.0
 PATIENCE_SECONDS = 150.0
 
 
+def all_there(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, if all replicas answer; on a slow machine one may recover already."""
+    return rows if all(row["status"] != "unreachable" for row in rows) else []
+
+
 def test_all_replicas_recover_one_after_the_other(helpers: Any, tmp_path: Path) -> None:
     """The processes keep their ids, the clients notice nothing, and session keys change meanwhile."""
     addresses = [("127.0.0.1", port) for port in free_ports(4)]
     directory = create_cluster(tmp_path / "scheduled", addresses, "redis", SETTINGS).path
     for number in range(4):
         helpers.quorate_in_background("replica", str(directory / f"replica-{number}"))
-    helpers.eventually(lambda: helpers.status(directory)["healthy"], "the cluster", 60.0)
-    pids = [row["pid"] for row in helpers.status(directory)["replicas"]]
+    first = helpers.eventually(lambda: all_there(helpers.status(directory)["replicas"]), "the cluster", 60.0)
+    pids = [row["pid"] for row in first]
     deadline = time.monotonic() + PATIENCE_SECONDS
     written = 0
     rows: list[dict[str, Any]] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mutants.mutation import Edit, Mutant
+from mutants.of_recovery import OF_RECOVERY
 
 LOG = "core.log:MessageLog."
 NORMAL = "core.normal_case:"
@@ -511,6 +512,7 @@ MUTANTS = [
         "churn",
         rule="DISK-2",
     ),
+    *OF_RECOVERY,
     # The client
     mutant(
         "a client believes one reply",

@@ -11,13 +11,24 @@ from msgspec.structs import replace
 
 from bugs_of_others.staging import Stage
 from bugs_of_others.test_environment import new_primary_behind
+from core.group import Group, key_pair
 from mutants.catalogue import MUTANTS
 from mutants.mutation import Mutant, mutated
+from paper.test_epochs import recover, recovery_of
+from paper.test_epochs import view_change as knowing_nothing
+from paper.test_recovery import await_recovery, in_view_1, lose_votes
+from paper.test_session_keys import SOMETIMES, opens, started
+from quorate.auth.authenticator import ReplicaAuthenticator
+from quorate.auth.keys import Half
+from quorate.config import Settings
 from quorate.core.new_view import Choice, Undecided, compute_new_view
 from quorate.core.quorum import quorums_of
+from quorate.core.recoveries import Recoveries, recovery_point
+from quorate.errors import InvariantViolation
 from quorate.messages.protocol import (
     CheckpointClaim,
     Commit,
+    NewKey,
     NewView,
     Prepare,
     PreparedClaim,
@@ -31,6 +42,7 @@ from quorate.sim.world import World as SimulatedWorld
 from sim.test_limits import BIG_MAC
 
 X, Y, START, LATER = b"x" * 32, b"y" * 32, b"0" * 32, b"1" * 32
+RECOVERING = Settings(checkpoint_interval=4, recovery_pause_ms=60_000)
 FORGOTTEN = (CheckpointClaim(8, LATER),)
 
 
@@ -244,3 +256,102 @@ def test_macs_that_cost_a_view_would_cost_every_view() -> None:
     with mutated(named("whose MACs cost a view")):
         (verdict,) = SimulatedWorld(plan).run().verdicts
     assert verdict.rule == "liveness"
+
+
+# Session keys, epochs, recovery (docs/RECOVERY.md)
+
+
+def thief_of(group: Group, victim: int, secret: bytes = b"") -> ReplicaAuthenticator:
+    """Somebody with the session keys that a replica shares with replica 0: the first ones, or those of a half."""
+    thief = ReplicaAuthenticator(victim, key_pair(victim + 1), group.configuration)
+    if secret:
+        said = group.core(0).keys.said
+        assert said is not None
+        thief.refresh(secret)
+        thief.learn(0, said[0].half)
+    return thief
+
+
+def test_an_old_new_key_would_give_the_stolen_keys_back() -> None:
+    """Somebody repeats the NEW-KEY of the time in which replica 1 was his."""
+
+    def is_believed() -> bool:
+        group = started(SOMETIMES)
+        thief = thief_of(group, 1, b"s" * 32)
+        past = NewKey(1, Half(b"s" * 32).public, 1)
+        group.receive(0, group.authenticators[1].seal(past))
+        return opens(group, 0, thief.seal(Commit(0, 1, X, 1)))
+
+    assert not is_believed()
+    with mutated(named("a NEW-KEY with any counter")):
+        assert is_believed()
+
+
+def test_what_was_signed_before_a_recovery_would_undo_what_committed_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While replica 2 lied it signed a VIEW-CHANGE in which nothing prepared. It recovers, and votes for a request that
+    replica 3 does not hear of and the others execute. The primary of view 1 lies now: replica 3 is to enter a view in
+    which all numbers are free, and but for its own check would."""
+    monkeypatch.setattr(Recoveries, "awaited", lambda recoveries, settings: 0)
+
+    def view_of_3() -> int:
+        group = Group(4, RECOVERING, has_entropy=True)
+        past = group.authenticators[2].seal(knowing_nothing(group, 1, 2, 0))
+        recover(group, 2, 77)
+        group.reaches = lambda sender, receiver, message: receiver != 3
+        group.submit(group.request((), 0, 2))
+        assert [group.core(number).last_executed for number in range(4)] == [2, 2, 2, 1]
+        others = [group.authenticators[number].seal(knowing_nothing(group, 1, number, 0)) for number in (1, 3)]
+        start = CheckpointClaim(0, group.core(0).checkpoints.held[0].digest)
+        group.reaches = lambda sender, receiver, message: False
+        group.receive(3, group.authenticators[1].seal(NewView(1, (past, *others), start, (), 1, 0)))
+        return group.core(3).view
+
+    assert view_of_3() == 0
+    with mutated(named("signatures of any epoch")), pytest.raises(InvariantViolation, match="covers what committed"):
+        view_of_3()
+
+
+def test_who_has_recovered_would_stay_out_of_the_view() -> None:
+    """The NEW-VIEW of view 1 has a VIEW-CHANGE of replica 3, which then loses its votes and recovers."""
+
+    def is_in_the_view() -> bool:
+        group, _ = in_view_1()
+        lose_votes(group, 3)
+        await_recovery(group, 3)
+        group.advance(3000)
+        return group.core(3).view == group.core(1).view
+
+    assert is_in_the_view()
+    with mutated(named("a view that keeps a recovered replica out")):
+        assert not is_in_the_view()
+
+
+def test_what_a_replica_forgot_would_lie_above_its_recovery_point() -> None:
+    """With its low watermark at h it may have voted for h + L, and its request is executed above h, at the earliest at
+    h + 1."""
+
+    def is_covered() -> bool:
+        lows = range(0, 20, RECOVERING.checkpoint_interval)
+        return all(recovery_point(low + 1, RECOVERING) >= low + RECOVERING.window for low in lows)
+
+    assert is_covered()
+    with mutated(named("the recovery point has no window")):
+        assert not is_covered()
+
+
+def test_a_liar_would_recover_without_end() -> None:
+    """Each time it is executed, the group owes it a window of null requests."""
+
+    def recoveries() -> set[int]:
+        group = Group(4, RECOVERING, has_entropy=True)
+        epochs: set[int] = set()
+        for counter in range(1, 6):
+            group.submit(recovery_of(group, 3, counter))
+            epochs.add(group.core(0).tables.recoveries.epoch_of(3))
+        return epochs
+
+    assert len(recoveries()) == 1
+    with mutated(named("a replica may recover as often")):
+        assert len(recoveries()) == 5

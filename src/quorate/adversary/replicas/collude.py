@@ -10,6 +10,7 @@ from quorate.adversary.liar import request_of
 from quorate.adversary.proposals import BatchForger, proposal
 from quorate.adversary.traitor import Rivals
 from quorate.core.effects import Broadcast, Effect, Send
+from quorate.core.ports import Authenticator
 from quorate.messages.protocol import (
     Batch,
     Commit,
@@ -47,7 +48,7 @@ class Collude(BatchForger):
         traitors = tools.conspiracy.authenticators
         correct = [peer for peer in tools.peers if peer not in traitors]
         tools.random.shuffle(correct)
-        enough = min(tools.quorums.quorum - len(traitors), len(correct) - 1)
+        enough = max(1, min(tools.quorums.quorum - len(self._voices()), len(correct) - 1))
         accomplices = [peer for peer in tools.peers if peer in traitors]
         return [
             *tools.send_each(accomplices, message, effect.frame),
@@ -60,13 +61,19 @@ class Collude(BatchForger):
         tools = self.tools
         effects = tools.send_each(side, message, frame)
         vote = (message.view, message.sequence_number, message.digest)
-        for replica, authenticator in sorted(tools.conspiracy.authenticators.items()):
+        for replica, authenticator in sorted(self._voices().items()):
             if replica != tools.replica_id:
                 prepare = Prepare(*vote, replica)
                 effects += tools.send_each(side, prepare, authenticator.seal(prepare))
             commit = Commit(*vote, replica)
             effects += tools.send_each(side, commit, authenticator.seal(commit))
         return effects
+
+    def _voices(self) -> dict[int, Authenticator]:
+        """Whose votes they make: their own, and, where votes have MACs, those of whom the session keys were stolen."""
+        conspiracy = self.tools.conspiracy
+        has_macs = self.tools.settings.replica_authentication == "mac"
+        return conspiracy.authenticators | (conspiracy.stolen if has_macs else {})
 
     def _rival(self, batch: Batch) -> Batch:
         """The same requests in another order and at another time; those of accomplices ask for something else."""

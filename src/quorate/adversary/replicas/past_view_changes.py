@@ -23,10 +23,13 @@ class PastViewChanges(NewViewForger):
     row = "P16"
 
     def says(self, effect: Effect, now: int) -> Sequence[Effect]:
-        """Sign in advance, now and then; forge NEW-VIEWs."""
+        """With an own VIEW-CHANGE go the past ones of others for that view; NEW-VIEWs are forged."""
+        said = super().says(effect, now)
         if isinstance(effect, Broadcast) and isinstance(effect.message, ViewChange):
             self._sign_in_advance(effect.message)
-        return super().says(effect, now)
+            past = self.tools.conspiracy.view_changes.get(effect.message.view, {})
+            said = [*(Broadcast(*past[replica]) for replica in sorted(past) if replica in self.tools.peers), *said]
+        return said
 
     def forge(self, message: NewView) -> NewView:
         """As many of the past as there are, the present ones of the others."""
