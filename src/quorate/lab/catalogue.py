@@ -112,7 +112,7 @@ ROWS: Final[dict[str, Row]] = {
     "B12": Row(Role.BACKUP, "the window may fill while one more is away, and moves on when it is back", Nudge.LAG),
     "B13": Row(Role.BACKUP, "no client believes it"),
     "B14": Row(Role.BACKUP, "no harm: the other replies are enough"),
-    "B15": Row(Role.BACKUP, "who has to catch up does so by the others", Nudge.LAG),
+    "B15": Row(Role.BACKUP, "who has to catch up, or makes a backup, does so by the others", Nudge.LAG),
     "B18": Row(Role.BACKUP, _NOTHING),
     "B19": Row(Role.PRIMARY, "no two batches at one number; as slow as P8, or a view change"),
     "B20": Row(Role.BACKUP, "no harm: what it sends is bounded, and costs itself"),

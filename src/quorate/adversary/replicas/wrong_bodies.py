@@ -1,5 +1,4 @@
-"""B15, P13: a replica that answers questions for batches and for state with garbage, or not at all: those of its peers,
-and those of whoever makes a backup."""
+"""B15, P13: a replica that answers who asks for batches, for state, or for a backup, with garbage, or not at all."""
 
 from __future__ import annotations
 
