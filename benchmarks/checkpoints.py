@@ -38,8 +38,8 @@ from quorate.services.redis.operation import Pipeline, encode_operation
 
 Durability = Literal["sync", "async", "memory"]
 _VALUE_BYTES: Final = 100
-_WARM_UP: Final = 2
-"""Checkpoints that are not counted: the first one hashes all keys."""
+_WARM_UP: Final = 5
+"""Checkpoints that are not counted: the first one hashes and writes all keys."""
 _SEED: Final = 7
 
 

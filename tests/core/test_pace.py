@@ -52,10 +52,27 @@ def test_little_work_is_spread_over_turns(group: Group, monkeypatch: pytest.Monk
     assert group.replicas[0].report().low_watermark >= 32
 
 
+def test_it_is_hashed_quicker_the_more_of_the_interval_has_gone_by(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LaboriousCounter, "steps", 10_000)
+    session = group.open_session()
+    core = group.replicas[1].core
+    run(group, session, 1, 16 - core.last_executed)
+    assert core.checkpoints.hashing is not None
+    assert core.last_executed == 16
+    paces = {}
+    for timestamp in range(16, 30):
+        run(group, session, timestamp, timestamp)
+        paces[core.last_executed] = checkpoints.present_pace(core, 16)
+    assert [paces[number] for number in (17, 19, 20, 23, 24, 27, 28, 30)] == [1, 1, 2, 2, 4, 4, 8, 8]
+    assert not core.checkpoints.is_late
+
+
 def test_much_work_is_done_quicker_when_it_was_late_and_slower_again(
     group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LaboriousCounter, "steps", 300)
+    monkeypatch.setattr(LaboriousCounter, "steps", 600)
     session = group.open_session()
     run(group, session, 1, 40)
     group.advance(500)

@@ -59,14 +59,21 @@ def hash_some(core: Core) -> bool:
     """Do a little of the hashing that is due; whether that was the last of it."""
     if core.checkpoints.hashing is None:
         return False
-    pace = PACE_MAX if core.checkpoints.is_late else core.checkpoints.pace
-    for _ in range(pace):
+    for _ in range(present_pace(core, core.checkpoints.hashing[0])):
         service_digest = core.service.digest(core.checkpoints.hashing[0])
         if service_digest is not None:
             set_pace(core)
             vouch(core, service_digest)
             return True
     return False
+
+
+def present_pace(core: Core, sequence_number: int) -> int:
+    """How many steps of hashing this turn takes: twice as many with each quarter of the interval that has gone by."""
+    if core.checkpoints.is_late:
+        return PACE_MAX
+    quarters = 4 * (core.last_executed - sequence_number) // core.settings.checkpoint_interval
+    return min(core.checkpoints.pace << quarters, PACE_MAX)
 
 
 def set_pace(core: Core) -> None:

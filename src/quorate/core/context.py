@@ -75,7 +75,7 @@ class Checkpoints:
         self.is_late = False
         """Whether the next one had to wait for it."""
         self.pace = 1
-        """In how many steps a turn it is hashed."""
+        """In how many steps a turn it is hashed, to begin with."""
         self.votes: dict[int, dict[int, tuple[Checkpoint, bytes]]] = {}
         """By sequence number inside the window, then by sender."""
         self.vouchers = Vouchers()
