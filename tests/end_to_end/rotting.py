@@ -19,9 +19,11 @@ class RottingService(RedisService):
     def execute(self, operation: bytes, context: Context) -> bytes:
         """Rot once, if this process is the one."""
         order = Path(os.environ[ROT])
-        if order.exists():
-            pid, key = order.read_text().split()
-            if int(pid) == os.getpid():
-                order.unlink()
-                self._keyspace.databases[0].table._values[key.encode()] = Entry(b"rotten", 1)
+        try:
+            words = order.read_text().split()
+        except FileNotFoundError:  # none yet, or the one that it was for has just taken it
+            words = []
+        if words and int(words[0]) == os.getpid():
+            order.unlink()
+            self._keyspace.databases[0].table._values[words[1].encode()] = Entry(b"rotten", 1)
         return super().execute(operation, context)
