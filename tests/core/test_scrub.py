@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from core.group import Group
+from core.group import Filter, Group
 from quorate.config import Settings
 from quorate.core import scrub
 from quorate.core.ports import Context
-from quorate.messages.protocol import FetchState
+from quorate.messages.protocol import Checkpoint, FetchState, StatePieces
+from quorate.messages.tree import DIGEST_SIZE, EMPTY
 from quorate.sim.register import RegisterService
 
 SETTINGS = Settings(checkpoint_interval=1)
@@ -77,10 +78,66 @@ def test_disk_5_a_damaged_inner_node_is_repaired(group: Group, place: int) -> No
     assert_repaired(group)
 
 
+def test_disk_5_a_digest_where_nothing_is_goes_again(group: Group) -> None:
+    """A partition that is empty has a digest all the same, and no contents whose writing would put it right."""
+    tree = table_of(group, 2)._tree
+    empty = next(leaf for leaf in range(tree.shape.leaves) if tree.leaf_digest(leaf) == EMPTY)
+    nodes, parent = tree._levels[1], empty // tree.shape.fanout
+    damaged = bytearray(nodes[parent])
+    damaged[empty % tree.shape.fanout * DIGEST_SIZE] ^= 1
+    nodes[parent] = bytes(damaged)
+    group.advance(3000)
+    assert_repaired(group)
+
+
+def is_hindered(kinds: tuple[type, ...]) -> Filter:
+    """Nothing of these kinds reaches replica 2; the root of a state that it fetches does."""
+    return lambda _, receiver, message: (
+        receiver != 2 or not isinstance(message, kinds) or (isinstance(message, StatePieces) and not message.paths)
+    )
+
+
+def test_disk_5_what_is_fetched_is_not_below_what_is_stable_meanwhile(group: Group) -> None:
+    """It has executed one number more, and that is stable while the state below it is still on its way."""
+    session = group.open_session(timestamp=2)
+    reaches = is_hindered((StatePieces,))
+    group.reaches = lambda sender, receiver, message: (
+        reaches(sender, receiver, message) and not isinstance(message, Checkpoint)
+    )
+    group.submit(group.request((b"write new right",), session, 1), 0)
+    table_of(group, 2)._values[KEYS[7]] = b"wrong"
+    group.advance(500)
+    transfer, report = group.core(2).transfer, group.replicas[2].report()
+    assert transfer is not None
+    assert transfer.sequence_number == report.low_watermark == report.last_executed - 1
+    group.reaches = reaches
+    group.advance(200)
+    assert group.replicas[2].report().low_watermark == report.last_executed
+    group.reaches = is_hindered(())
+    group.advance(3000)
+    assert_repaired(group)
+
+
+def test_disk_5_a_state_that_others_vouch_against_is_never_stable(group: Group) -> None:
+    """Not even when they have gone far ahead while it cannot be fetched: a restart would begin from it."""
+    group.reaches = is_hindered((StatePieces, FetchState))
+    session = group.open_session(timestamp=2)
+    table_of(group, 2)._values[KEYS[7]] = b"wrong"
+    for timestamp in range(1, 9):
+        group.submit(group.request((b"append %s !" % KEYS[7],), session, timestamp), 0)
+        group.advance(100)
+    stable = [dict(trace.details) for replica in range(4) for trace in group.traces[replica] if trace.event == "stable"]
+    digests = {(details["sequence_number"], details["digest"]) for details in stable}
+    assert len(digests) == len({number for number, _ in digests})
+    group.reaches = is_hindered(())
+    group.advance(3000)
+    assert value_of(group, 2, KEYS[7]) == value_of(group, 0, KEYS[7]) == b"right!!!!!!!!"
+
+
 def test_disk_5_later_writes_are_executed_on_what_was_repaired(group: Group) -> None:
     """It is found while others go on; at the end all is equal."""
     table_of(group, 2)._values[KEYS[7]] = b"wrong"
-    session = group.open_session()
+    session = group.open_session(timestamp=2)
     for timestamp, key in enumerate(KEYS, 1):
         group.submit(group.request((b"write %s right" % key, b"append %s !" % KEYS[7]), session, timestamp), 0)
         group.advance(100)
@@ -103,7 +160,7 @@ def test_disk_5_all_of_it_is_looked_at_a_little_at_a_time(group: Group, monkeypa
         look(core, path, digest)
 
     monkeypatch.setattr(scrub, "look", watched)
-    session = group.open_session()
+    session = group.open_session(timestamp=2)
     passes = group.replicas[2].core.scrub.passes
     timestamp = 0
     while group.replicas[2].core.scrub.passes < passes + 2:

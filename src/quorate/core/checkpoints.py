@@ -163,9 +163,10 @@ def stabilise_if_vouched(core: Core, sequence_number: int) -> None:
 
 def stabilise_passed(core: Core) -> None:
     """A laggard's newest checkpoint is stable too once a quorum, itself included, has vouched for this or a later
-    number: f + 1 correct replicas hold that state, and their votes for the older one are forgotten (CP-5)."""
+    number: f + 1 correct replicas hold that state, and their votes for the older one are forgotten (CP-5). Not a state
+    that others vouch against."""
     newest = max(core.checkpoints.held)
-    if newest <= core.log.low_watermark:
+    if newest <= core.log.low_watermark or core.diverged_at is not None:
         return
     frames = [
         frame

@@ -45,10 +45,11 @@ PIN_INTERVALS_MAX: Final = 3000
 
 def settle(core: Core) -> None:
     """Begin, go on with, or finish a fetch."""
-    transfer = core.transfer
-    if transfer is None or core.now >= transfer.restarts_at or transfer.is_unanswered(core.now):
+    transfer, stable = core.transfer, core.log.low_watermark
+    is_passed = transfer is not None and transfer.sequence_number < stable
+    if transfer is None or is_passed or core.now >= transfer.restarts_at or transfer.is_unanswered(core.now):
         transfer = begin(core)
-    if transfer is None:
+    if transfer is None or transfer.sequence_number < stable:
         return
     if transfer.is_complete:
         finish(core, transfer)
@@ -87,11 +88,14 @@ def begin(core: Core) -> Transfer | None:
 
 def believed_checkpoint(core: Core) -> Target | None:
     """The largest (n, d) that a quorum signed, or that a NEW-VIEW proves, above what was executed here; at a replica
-    whose state is damaged, the number at which that showed will do too (B16: f liars provoke nothing).
+    whose state is damaged, the number at which that showed will do too (B16: f liars provoke nothing), unless what is
+    stable here has passed it meanwhile.
 
     f + 1 would do to believe the digest. But the low watermark moves with the fetch, and above what is stable that
     could leave no checkpoint for a new view to begin from, once the liars among f + 1 fall silent."""
-    lowest = core.last_executed if core.diverged_at is None else min(core.diverged_at, core.last_executed + 1) - 1
+    lowest = core.last_executed
+    if core.diverged_at is not None:
+        lowest = max(min(core.diverged_at, core.last_executed + 1), core.log.low_watermark) - 1
     believed = [
         target
         for target, signers in core.checkpoints.vouchers.signers.items()

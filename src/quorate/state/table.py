@@ -253,10 +253,16 @@ class Table(Generic[Value]):
         self._hash_rest()
         self._learn_new_keys()
         contents = [(path, self._checked_leaf(path, data)) for path, data in leaves.items()]
+        bare: dict[int, bytes] = {}
         for path, _ in contents:
             for leaf in self._leaves_below(path):
-                for key in list(self._index.keys(leaf)):
+                keys = list(self._index.keys(leaf))
+                for key in keys:
                     self.delete(key)
+                if not keys:
+                    bare[leaf] = EMPTY
+        # Nothing changes in these, so nobody would hash them. If they had a digest all the same, that was damaged.
+        self._tree = self._tree.updated(bare)
         for _, parts in contents:
             for key, value in zip(parts[::2], parts[1::2], strict=True):
                 self.put(key, self._codec.restore(value))
