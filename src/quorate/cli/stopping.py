@@ -13,11 +13,15 @@ from quorate.errors import QuorateError
 
 
 def until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run; SIGTERM and SIGHUP end it as Ctrl-C does. Raises QuorateError when it was ended."""
+    """Run; Ctrl-C, SIGTERM and SIGHUP end it. Raises QuorateError when it was ended.
+
+    Ctrl-C is handled here too: Python's own way would not let what ends in order come to its end the second time, and
+    would leave Ctrl-C ignored where a shell started this in its background.
+    """
 
     async def run() -> Any:
         task = asyncio.create_task(work)
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
         return await task
 
