@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from quorate.lab import namespaces
 SECONDS = 12
 PATIENCE = 400.0
 """The machine may be busy; a run that is well takes a tenth of this."""
+STEP = re.compile(r" *[\d.]+  \d+: ")
+"""A line of standard error that is about a step."""
 
 
 def chaos(*arguments: str) -> list[str]:
@@ -62,7 +65,7 @@ def test_stopped_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals
     run = subprocess.Popen(chaos("--seconds", "300", "--seed", "1"), stderr=subprocess.PIPE, text=True, env=environment)
     try:
         assert run.stderr is not None
-        first = next(line for line in run.stderr if "1: " in line)  # the first fault has begun: all processes are there
+        first = next(line for line in run.stderr if STEP.match(line))  # a fault has begun: all processes are there
         assert processes_in(tmp_path), first
         run.send_signal(number)
         _, errors = run.communicate(timeout=PATIENCE)

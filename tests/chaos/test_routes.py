@@ -1,10 +1,13 @@
-"""Several partitions at once: a path is lost as long as one of them wants it."""
+"""Several partitions at once: a path is lost as long as one of them wants it. And nothing is left of who is stopped."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path as FilePath
 
 import pytest
+import uvloop
 
 from quorate.lab import namespaces
 from quorate.lab.namespaces import NamespaceCutter
@@ -34,3 +37,26 @@ def test_routes_are_added_and_deleted_once(monkeypatch: pytest.MonkeyPatch) -> N
         ("del", (0, 1)),
         ("del", (1, 2)),
     ]
+
+
+def test_who_is_stopped_while_a_route_is_made_leaves_no_process_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath
+) -> None:
+    """Else the loop may end before the process does, and learns of that when it is closed."""
+    begun = tmp_path / "begun"
+    slow = tmp_path / "ip"
+    slow.write_text(f"#!/bin/sh\necho $$ >{begun}.new\nmv {begun}.new {begun}\nexec sleep 0.5\n")
+    slow.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    async def stop() -> None:
+        cutting = asyncio.create_task(NamespaceCutter().lose([(0, 1)]))
+        while not begun.exists():
+            await asyncio.sleep(0.01)
+        cutting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cutting
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(stop())
+    assert not FilePath(f"/proc/{int(begun.read_text())}").exists()

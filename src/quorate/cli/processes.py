@@ -6,8 +6,8 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 from quorate.cli.parent import environment_of_child
 
@@ -61,7 +61,7 @@ class Children:
 
         It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
         """
-        process = await create_subprocess_exec(
+        starting = create_subprocess_exec(
             *(*inside, sys.executable, "-m", "quorate", *arguments),
             stdin=DEVNULL,
             stdout=DEVNULL,  # errors and logs go to standard error, by default this process's own
@@ -69,11 +69,20 @@ class Children:
             env=environment_of_child(),
             start_new_session=True,
         )
-        child = Child(name, process)
-        self._children.append(child)
+        child = await self._adopt(name, starting)
         watcher = asyncio.create_task(self._watch(child, when_ended))
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
+        return child
+
+    async def _adopt(self, name: str, starting: Coroutine[Any, Any, Process]) -> Child:
+        """Know the process also where whoever starts it is cancelled meanwhile: `stop` has to wait for it."""
+        task = asyncio.create_task(starting)
+        try:
+            await asyncio.shield(task)
+        finally:
+            child = Child(name, await task)
+            self._children.append(child)
         return child
 
     async def _watch(self, child: Child, when_ended: Callable[[Child], None]) -> None:

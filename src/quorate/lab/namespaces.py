@@ -84,7 +84,7 @@ def set_up(replica_count: int) -> None:
             f"ip -n {name} link set eth0 up",
         ]
     for command in commands:
-        done = subprocess.run(command.split(), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        done = _run(command)
         if done.returncode != 0:
             raise ConfigurationError(f"`{command}` failed ({done.stderr.strip()}): see docs/ATTACKS.md, namespaces")
 
@@ -116,13 +116,19 @@ class NamespaceCutter:
 
 
 async def _route(verb: str, path: Path) -> None:
-    """Add or delete the route by which a sender does not reach a receiver."""
+    """Add or delete the route by which a sender does not reach a receiver.
+
+    In a thread: it waits for the command also where this is cancelled, so none is left to an event loop that ends.
+    """
     sender, receiver = path
     route = f"ip -n {_name(sender)} route {verb} blackhole {address_of(receiver)}/32"
-    process = await asyncio.create_subprocess_exec(*route.split(), stderr=asyncio.subprocess.PIPE)
-    _, errors = await process.communicate()
-    if process.returncode != 0:
-        raise QuorateError(f"`{route}` failed: {errors.decode().strip()}")
+    done = await asyncio.to_thread(_run, route)
+    if done.returncode != 0:
+        raise QuorateError(f"`{route}` failed: {done.stderr.strip()}")
+
+
+def _run(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command.split(), capture_output=True, text=True, check=False)
 
 
 def _name(replica: int) -> str:
