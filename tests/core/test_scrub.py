@@ -174,6 +174,24 @@ def test_disk_5_all_of_it_is_looked_at_a_little_at_a_time(group: Group, monkeypa
     assert group.replicas[2].report().incidents == {}
 
 
+def test_disk_5_who_is_alone_stops_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has what was there. It executes nothing on what is damaged."""
+    monkeypatch.setattr("core.group.KeptCounter", lambda kept: RegisterService())
+    group = Group(1, SETTINGS)
+    session = group.open_session()
+    group.submit(group.request((b"write %s right" % KEYS[7],), session, 1), 0)
+    group.advance(200)
+    table_of(group, 0)._values[KEYS[7]] = b"wrong"
+    group.advance(3000)
+    group.submit(group.request((b"read %s" % KEYS[7],), session, 2), 0)
+    group.advance(10_000)
+    report = group.replicas[0].report()
+    assert report.needs_state
+    assert report.waiting_requests == 1
+    assert report.incidents == {f"STATE: {scrub.DAMAGED}": 1}
+    assert {reply.timestamp for _, reply in group.replies if reply.session == session} == {1}
+
+
 def test_disk_5_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     group = Group(4, Settings(checkpoint_interval=1, scrub_interval_ms=0))
     session = group.open_session()

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 from quorate.core.admission import ORDINARY
 from quorate.core.context import Core
 from quorate.core.ports import Context
-from quorate.messages.protocol import Message
+from quorate.messages.protocol import Checkpoint, Message
 from quorate.messages.records import Record
 from quorate.sim.linearizability import END_OF_TIME, Call, is_linearizable, unexplained_prefix
 from quorate.sim.register import key_of
 from quorate.sim.revocations import Revocations
+from quorate.sim.rot import Rotten
 from quorate.sim.votes import Votes
 
 
@@ -87,6 +88,7 @@ class Judge:
         """Where each (client, session, timestamp) was executed first."""
         self._executed_here: dict[int, int] = {}
         """What each replica's present process executed last."""
+        self.rotten = Rotten()
         self.revocations = Revocations(self.accuse)
         self._calls: list[Call] = []
         self._hearers: dict[str, Callable[[int, Details], None]] = {
@@ -97,6 +99,7 @@ class Judge:
             "view-change": self._hear_view,
             "state-fetched": self._hear_fetched,
             "checkpoint": self._hear_checkpoint,
+            "stable": self._hear_checkpoint,
             "refused": self._hear_refused,
             "client-revoked": self.revocations.hear,
         }
@@ -107,17 +110,34 @@ class Judge:
 
     def hear(self, replica: int, event: str, details: Details) -> None:
         """A correct replica traced something."""
+        is_excused = self.rotten.hear(replica, event, details)
         hearer = self._hearers.get(event)
-        if hearer is not None:
+        if hearer is not None and not is_excused:
             hearer(replica, details)
 
     def distrust(self, replica: int) -> None:
         """A replica is broken into: what is refused of it from here on is no slander, late messages too."""
         self._replicas.discard(replica)
 
+    def see_rot(self, replica: int) -> None:
+        """The memory of a replica rots: until it is repaired its results and its checkpoints are not those of a correct
+        one; and peers that have its checkpoints refuse other ones, and what is damaged of them, later too."""
+        self.rotten.begin(replica)
+        self.distrust(replica)
+
+    def see_repaired(self, replica: int) -> None:
+        """What rotted was fetched: it counts once the replica says so, after all that it said before."""
+        self.rotten.repaired.add(replica)
+
+    def is_agreed(self, replica: int, number: int) -> bool:
+        """Whether a replica whose memory rotted has the same checkpoint under this number as the others."""
+        present, digest = self.rotten.checkpoints.get(replica, (0, b""))
+        return present == number and self._checkpoints.get(number) == digest
+
     def see_start(self, replica: int) -> None:
-        """The process of a replica starts: it goes on from a checkpoint."""
+        """The process of a replica starts: it goes on from a checkpoint, with a new memory."""
         self._executed_here.pop(replica, None)
+        self.rotten.end(replica)
 
     def see_failure(self, replica: int, error: Exception) -> None:
         """The process of a correct replica stopped by itself."""
@@ -136,7 +156,8 @@ class Judge:
 
     def see_sent(self, replica: int, message: Message) -> None:
         """A correct replica sent a message; peers' messages, which it passes on, say nothing of it."""
-        if getattr(message, "replica", None) == replica:
+        is_excused = replica in self.rotten.replicas and isinstance(message, Checkpoint)
+        if getattr(message, "replica", None) == replica and not is_excused:
             self._votes.see_sent(replica, message)
 
     def see_execution(self, replica: int, index: int, operation: bytes, context: Context, result: bytes) -> None:
@@ -255,7 +276,14 @@ class Judge:
 
     def _hear_fetched(self, replica: int, details: Details) -> None:
         """It took over a state: execution goes on from there."""
-        self._executed_here[replica] = details["sequence_number"]
+        number, rotten = details["sequence_number"], self.rotten
+        if replica in rotten.repaired:
+            is_laggard = number > self._executed_here.get(replica, -1)
+            if replica not in rotten.found and not is_laggard:
+                self.accuse("told damage", f"replica {replica} repaired its state and did not say that it was damaged")
+            rotten.replicas.discard(replica)
+            rotten.repaired.discard(replica)
+        self._executed_here[replica] = number
 
     def _hear_view(self, replica: int, details: Details) -> None:
         """A view is left when a quorum was in it or wanted it, or when its primary was caught lying: f liars drag

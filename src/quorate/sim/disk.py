@@ -199,7 +199,8 @@ def _forgotten_by(record: Record) -> int:
 
 
 def leaves_of(service: Service, sequence_number: int, digest: bytes) -> Leaves:
-    """All leaves of a checkpoint that *service* holds under the root *digest*."""
+    """All leaves of a checkpoint that *service* holds under the root *digest*, but for what changed behind its back:
+    that is missing on the disk, and whoever starts from it notices (DISK-4)."""
     leaves: Leaves = {}
     unread: list[tuple[Path, bytes]] = [((), digest)]
     while unread:
@@ -207,8 +208,9 @@ def leaves_of(service: Service, sequence_number: int, digest: bytes) -> Leaves:
         data = service.fetch(sequence_number, path)
         if not data:
             continue
-        if kind_of_node(path, data, digest) is NodeKind.LEAF:
+        kind = kind_of_node(path, data, digest)
+        if kind is NodeKind.LEAF:
             leaves[path] = data
-        else:
+        elif kind is NodeKind.INNER:
             unread += [((*path, child), part) for child, part in enumerate(child_digests(data)) if part != EMPTY]
     return leaves

@@ -7,10 +7,15 @@ virtual time. Nodes have addresses: replicas 0 to n - 1, then the clients.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
 from quorate.config import Settings
+
+RotKind = Literal["value", "key", "digest"]
+"""What rots in a memory: the value of a key, a key, which is gone then, or a digest in the tree above them."""
 
 
 class SatellitePlan(Struct, frozen=True):
@@ -135,7 +140,18 @@ class BitRot(Struct, frozen=True, tag=True):
     """Where, as a share of all that is stored."""
 
 
-Fault = Cut | Crash | Pause | ClockJump | ClientDeath | SlowDisk | FullDisk | BitRot
+class MemoryRot(Struct, frozen=True, tag=True):
+    """Something that a running replica's service holds changes behind its back. The replica is one of the f until it
+    has found that and fetched what was there. Only registers rot: nobody knows another service from inside."""
+
+    at: int
+    replica: int
+    kind: RotKind
+    place: float
+    """Where, as a share of all that may rot so."""
+
+
+Fault = Cut | Crash | Pause | ClockJump | ClientDeath | SlowDisk | FullDisk | BitRot | MemoryRot
 
 
 def name_of(fault: Fault) -> str:
@@ -161,6 +177,8 @@ def name_of(fault: Fault) -> str:
             return "full disk"
         case BitRot():
             return "bit rot"
+        case MemoryRot():
+            return f"memory rot, {fault.kind}"
 
 
 class TraitorPlan(Struct, frozen=True):

@@ -16,6 +16,7 @@ from quorate.adversary.registry import CLIENT_STRATEGIES, RECOVERY_STRATEGIES, R
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
+from quorate.sim.networks import draw_network
 from quorate.sim.plan import (
     AccessChange,
     BitRot,
@@ -27,14 +28,13 @@ from quorate.sim.plan import (
     Cut,
     Fault,
     FullDisk,
-    NetworkPlan,
     Pause,
     Plan,
-    SatellitePlan,
     SlowDisk,
     Takeover,
     TraitorPlan,
 )
+from quorate.sim.rot import draw_rots
 
 SECOND: Final = 1_000_000
 MILLISECOND: Final = 1_000
@@ -56,6 +56,8 @@ class Profile(NamedTuple):
     """A client is let in while it asks already, and those that lie are shut out."""
     takeovers: bool = False
     """An adversary moves from replica to replica; session keys are refreshed."""
+    rot: bool = False
+    """The memory of replicas rots while they run."""
 
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -109,12 +111,20 @@ PROFILES: Final[dict[str, Profile]] = {
         traitors=True,
         takeovers=True,
     ),
+    "rot": Profile(
+        "the memory of replicas rots while they run; others lie when f is more than one",
+        ("room", "rough", "country"),
+        ("crash", "pause", "cut", "slow disk", "full disk", "bit rot"),
+        traitors=True,
+        odd_disks=True,
+        rot=True,
+    ),
 }
 TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
 """Milliseconds until a view change, where messages are on their way for long."""
 MIXED: Final = "mixed"
-"""Not a profile of its own: each seed draws one of the above, but not `access` nor `takeovers`, which came later: seeds
-keep their worlds."""
+"""Not a profile of its own: each seed draws one of the above, but not `access`, `takeovers` nor `rot`, which came
+later: seeds keep their worlds."""
 
 
 def draw_plan(
@@ -122,7 +132,7 @@ def draw_plan(
 ) -> Plan:
     """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
     random = Random(f"{seed} {profile} {replicas}")
-    mixed = sorted(name for name, known in PROFILES.items() if not (known.access or known.takeovers))
+    mixed = sorted(name for name, known in PROFILES.items() if not (known.access or known.takeovers or known.rot))
     chosen = random.choice(mixed) if profile == MIXED else profile
     return replace(_Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen), service=service)
 
@@ -146,12 +156,15 @@ class _Draw:
         clients = self._clients()
         takeovers = self._takeovers() if self.profile.takeovers else ()
         self.may_fail -= bool(takeovers)
+        rotting = random.randint(1, self.may_fail) if self.profile.rot else 0
+        self.may_fail -= rotting
         traitors = self._traitors() if self.profile.traitors and self.may_fail else ()
         self.may_fail -= len(traitors)
         takeovers = tuple(one for one in takeovers if one.replica not in {traitor.replica for traitor in traitors})
         turned = {traitor.replica for traitor in traitors}
         self.trusted = [replica for replica in range(self.replicas) if replica not in turned]
         self.clients_count = len(clients)
+        rots = draw_rots(random, random.sample(self.trusted, rotting), self.safety) if rotting else ()
         settings = self._settings(network, profile)
         # f bad primaries one after the other, each with the longest time-out, and views to spare.
         liveness = (self.quorums.faults + 3) * settings.view_change_timeout_max_ms * MILLISECOND + 10 * SECOND
@@ -160,12 +173,12 @@ class _Draw:
             profile=profile,
             replicas=self.replicas,
             settings=self._short_lived(settings) if self.profile.takeovers else settings,
-            network=self._network(network, self.replicas + len(clients)),
+            network=draw_network(random, network, self.replicas, self.replicas + len(clients)),
             clients=clients,
             clocks=self._clocks() if self.profile.odd_clocks else (),
             turns=tuple(random.choice((0, 0, 20, 200, 2000)) for _ in range(self.replicas)),
             syncs=self._syncs() if self.profile.odd_disks else (),
-            faults=self._faults(),
+            faults=tuple(sorted((*self._faults(), *rots), key=lambda fault: fault.at)),
             traitors=traitors,
             takeovers=takeovers,
             safety=self.safety,
@@ -209,47 +222,6 @@ class _Draw:
             checkpoint_interval=min(settings.checkpoint_interval, 8),
             key_refresh_ms=settings.status_interval_ms * self.random.choice((0, 10, 40)),
         )
-
-    def _network(self, kind: str, nodes: int) -> NetworkPlan:
-        random = self.random
-        match kind:
-            case "country":
-                places = self._places(nodes, 20 * MILLISECOND)
-                return NetworkPlan(2 * MILLISECOND, MILLISECOND, distances=places, kind=kind)
-            case "globe":
-                places = self._places(nodes, 150 * MILLISECOND)
-                return NetworkPlan(5 * MILLISECOND, 5 * MILLISECOND, distances=places, kind=kind)
-            case "busy":
-                places = self._places(nodes, 80 * MILLISECOND)
-                tail = random.choice((0.5, 1.0, 1.5))
-                in_order = random.random() < 0.5
-                return NetworkPlan(2 * MILLISECOND, 4 * MILLISECOND, tail, places, in_order=in_order, kind=kind)
-            case "satellite":
-                return NetworkPlan(MILLISECOND, 2 * MILLISECOND, satellite=self._satellite(nodes), kind=kind)
-            case "rough" | "stormy":
-                worst = 0.05 if kind == "rough" else 0.3
-                return NetworkPlan(
-                    spread=random.choice((400, 5 * MILLISECOND)),
-                    straggler_share=random.uniform(0, worst),
-                    straggler_delay=random.choice((10, 100, 1000)) * MILLISECOND,
-                    loss=random.uniform(0, worst),
-                    duplication=random.uniform(0, worst),
-                    duplicate_delay=random.choice((1, 100, 2000)) * MILLISECOND,
-                    in_order=random.random() < 0.3,
-                    kind=kind,
-                )
-        return NetworkPlan(in_order=random.random() < 0.3)
-
-    def _satellite(self, nodes: int) -> SatellitePlan:
-        """One replica, sometimes the first primary, or one of them and clients beside it."""
-        random = self.random
-        site = [random.choice((0, random.randrange(self.replicas)))]
-        site += [node for node in range(self.replicas, nodes) if random.random() < 0.3]
-        return SatellitePlan(tuple(site), loss=random.choice((0.0, 0.005, 0.03)))
-
-    def _places(self, nodes: int, diameter: int) -> tuple[int, ...]:
-        regions = [self.random.randrange(diameter) for _ in range(3)]
-        return tuple(self.random.choice(regions) for _ in range(nodes))
 
     def _clocks(self) -> tuple[ClockPlan, ...]:
         random = self.random
@@ -339,7 +311,7 @@ class _Draw:
             fault = drawers[kind](at, until)
             if fault is not None:
                 faults.append(fault)
-        return tuple(sorted(faults, key=lambda fault: fault.at))
+        return tuple(faults)
 
     def _cut(self, at: int, until: int) -> Fault:
         random = self.random

@@ -8,7 +8,10 @@ from typing import NamedTuple
 from quorate.core.ports import Context, Service
 from quorate.messages.tree import Path
 from quorate.sim.checkers import Judge
-from quorate.sim.disk import Disk, Leaves, leaves_of
+from quorate.sim.disk import Disk, leaves_of
+from quorate.sim.plan import RotKind
+from quorate.sim.register import RegisterService
+from quorate.sim.rot import damage, hashed, is_whole
 
 
 class Seen(NamedTuple):
@@ -25,6 +28,7 @@ class Witness:
     """Puts a service's checkpoints on the disk, and tells the judge what the service did.
 
     Not at once: what a replica executes counts when something of it leaves the process. Until then a crash undoes it.
+    What it executes on a state that rotted does not count: the replica is one of the f until that is repaired.
     """
 
     def __init__(self, service: Service, disk: Disk, replica: int, judge: Judge) -> None:
@@ -34,10 +38,15 @@ class Witness:
         self._judge = judge
         self._position = (0, 0)
         """The sequence number that was executed last, and the index of the operation in its batch."""
-        self._changes: set[tuple[bytes, bytes]] = set()
+        self._changes: dict[tuple[bytes, bytes], int] = {}
+        """Operations that are to be executed once, and where each was."""
         self._unseen: list[Seen] = []
         self._hashing: int | None = None
         """The checkpoint whose digest the service did not know at once."""
+        self._newest = 0
+        """The newest checkpoint."""
+        self._is_damaged = False
+        self._newest_when_it_rotted = 0
 
     def tell(self, sequence_number: int | None = None) -> None:
         """Something leaves: tell the judge what was executed up to this batch, or in the oldest batch untold."""
@@ -52,7 +61,28 @@ class Witness:
         if self._judge.is_said_once(context.client, operation):
             if (context.client, operation) in self._changes:
                 self._judge.see_operation_twice(self._replica, operation, context.sequence_number)
-            self._changes.add((context.client, operation))
+            self._changes[context.client, operation] = context.sequence_number
+
+    # Its memory rots
+
+    def rot(self, kind: RotKind, place: float) -> bool:
+        """Something changes behind the service's back; whether there is anything that can. One at a time."""
+        if not self.is_sound or not isinstance(self.service, RegisterService):
+            return False
+        if not damage(self.service, kind, place):
+            return False
+        self._is_damaged, self._newest_when_it_rotted = True, self._newest
+        self._judge.see_rot(self._replica)
+        return True
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the state is right: nothing rotted, or what did was fetched, or was written to before anybody looked:
+        then a later checkpoint is the others' too, and hides nothing."""
+        if not self._is_damaged:
+            return True
+        is_later = self._newest > self._newest_when_it_rotted
+        return is_later and self._judge.is_agreed(self._replica, self._newest) and is_whole(self.service, self._newest)
 
     # The service
 
@@ -75,11 +105,13 @@ class Witness:
         number, index = self._position
         index = index + 1 if number == context.sequence_number else 0
         self._position = (context.sequence_number, index)
-        self._unseen.append(Seen(index, operation, context, result))
+        if not self._is_damaged:
+            self._unseen.append(Seen(index, operation, context, result))
 
     def checkpoint(self, sequence_number: int) -> bytes | None:
         """Freeze the contents, for the disk too."""
         digest = self.service.checkpoint(sequence_number)
+        self._newest = sequence_number
         self._hashing = sequence_number if digest is None else None
         if digest is not None:
             self._disk.stage(sequence_number, leaves_of(self.service, sequence_number, digest))
@@ -94,14 +126,16 @@ class Witness:
         return digest
 
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
-        """Take over a peer's state, for the disk too."""
+        """Take over a peer's state, for the disk too. What was executed above it is undone."""
         self.service.install(sequence_number, leaves)
-        self._disk.stage(sequence_number, self._installed(sequence_number))
-
-    def _installed(self, sequence_number: int) -> Leaves:
-        while (digest := self.service.digest(sequence_number)) is None:
-            pass
-        return leaves_of(self.service, sequence_number, digest)
+        self._newest = sequence_number
+        self._changes = {said: number for said, number in self._changes.items() if number <= sequence_number}
+        self._disk.stage(
+            sequence_number, leaves_of(self.service, sequence_number, hashed(self.service, sequence_number))
+        )
+        if self._is_damaged and is_whole(self.service, sequence_number):
+            self._is_damaged = False
+            self._judge.see_repaired(self._replica)
 
     def query(self, operation: bytes, context: Context) -> bytes | None:
         """The result of an operation that changes nothing."""

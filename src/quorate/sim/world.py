@@ -27,7 +27,7 @@ from quorate.sim.access import AccessChanges
 from quorate.sim.checkers import Judge, Verdict
 from quorate.sim.cluster import cluster_of
 from quorate.sim.disk import Disk
-from quorate.sim.liveness import Pending, look_for_end
+from quorate.sim.liveness import Pending, check_states, is_rot_hidden, look_for_end
 from quorate.sim.network import Network
 from quorate.sim.nodes import Behaviour, Machine, ReplicaNode
 from quorate.sim.plan import (
@@ -39,6 +39,7 @@ from quorate.sim.plan import (
     Cut,
     Fault,
     FullDisk,
+    MemoryRot,
     Pause,
     Plan,
     SlowDisk,
@@ -178,6 +179,7 @@ class World:
         self.advance()
         if not self.judge.verdicts:
             self.judge.check_histories()
+            check_states(self.replicas, self.judge)
         return self._outcome()
 
     def start(self) -> None:
@@ -226,7 +228,8 @@ class World:
     def _check(self) -> None:
         """Has everything come to an end? Later than the plan's limit it is a verdict that it has not."""
         self._end = look_for_end(self.replicas, self.clients, self.judge)
-        if all(client.is_done for client in self.clients if client.is_correct):
+        is_hidden = any(map(is_rot_hidden, self.replicas))
+        if not is_hidden and all(client.is_done for client in self.clients if client.is_correct):
             for client in self.clients:
                 client.stop()
         if self._end is not None:
@@ -343,6 +346,8 @@ class World:
                 self._between(fault, client.die, client.start)
             case ClockJump():
                 self.schedule(fault.at, lambda: self.replicas[fault.replica].clock.jump(fault.by))
+            case MemoryRot():
+                self.schedule(fault.at, lambda: self._rot_memory(self.replicas[fault.replica], fault))
 
     def _between(self, fault: Lasting, begin: Callable[[], None], end: Callable[[], None]) -> None:
         """A fault begins and ends, unless the world is healed before."""
@@ -377,6 +382,11 @@ class World:
         if node.behaviour is not None:
             node.crash()
         node.disk.rot(place)
+
+    def _rot_memory(self, node: ReplicaNode, fault: MemoryRot) -> None:
+        if node.behaviour is not None and node.is_correct and node.service.rot(fault.kind, fault.place):
+            self.count("memory rot")
+            self.tell(node.address, f"its memory rots: {fault}")
 
     def _slow_down(self, node: ReplicaNode, longest: int = 0) -> None:
         node.disk.longest_sync = max(longest, self._longest_sync(node.address))
