@@ -10,7 +10,7 @@ from core.group import Filter, Group
 from quorate.config import Settings
 from quorate.core import scrub
 from quorate.core.ports import Context
-from quorate.messages.protocol import Checkpoint, FetchState, StatePieces
+from quorate.messages.protocol import Checkpoint, FetchState, StatePieces, Status
 from quorate.messages.tree import DIGEST_SIZE, EMPTY
 from quorate.sim.register import RegisterService
 
@@ -132,6 +132,36 @@ def test_disk_5_a_state_that_others_vouch_against_is_never_stable(group: Group) 
     group.reaches = is_hindered(())
     group.advance(3000)
     assert value_of(group, 2, KEYS[7]) == value_of(group, 0, KEYS[7]) == b"right!!!!!!!!"
+
+
+def test_disk_5_what_was_said_of_a_damaged_state_is_not_said_again(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that was taken of it stands above what is fetched. A peer asks before it is taken anew."""
+    session, stable = group.open_session(timestamp=2), group.replicas[2].report().low_watermark
+    assert stable == group.core(2).last_executed
+    group.reaches = lambda sender, receiver, message: not isinstance(message, Checkpoint)
+    table_of(group, 2)._values[KEYS[7]] = b"wrong"
+    group.submit(group.request((b"append %s !" % KEYS[7],), session, 1), 0)
+    monkeypatch.setattr(group, "run", lambda: None)
+    while not any(trace.event == "state-fetched" for trace in group.traces[2]):
+        group.advance(10)
+        if group.wire:
+            _, receiver, frame = group.wire.popleft()
+            group.receive(receiver, frame)
+    assert group.core(2).last_executed == stable
+    said = len(group.sent)
+    group.now += 1_000_000
+    group.say(0, Status(0, False, stable, stable, b"", 0, (), 0), 2, run=False)
+    monkeypatch.undo()
+    group.advance(1000)
+    digests = {
+        (sender, message.digest)
+        for sender, message in group.sent[said:]
+        if isinstance(message, Checkpoint) and message.sequence_number == stable + 1
+    }
+    assert 2 in {sender for sender, _ in digests}
+    assert len({digest for _, digest in digests}) == 1
 
 
 def test_disk_5_later_writes_are_executed_on_what_was_repaired(group: Group) -> None:

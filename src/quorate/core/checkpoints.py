@@ -111,6 +111,13 @@ def say(core: Core, sequence_number: int, digest: bytes) -> tuple[Checkpoint, by
     return message, core.broadcast(message)
 
 
+def take_back(core: Core) -> None:
+    """The state is another one now: what was said of the one before, which may have been damaged, is not repeated."""
+    for votes in core.checkpoints.votes.values():
+        votes.pop(core.replica_id, None)
+    core.checkpoints.vouchers.forget(core.replica_id)
+
+
 def on_checkpoint(core: Core, opened: Opened) -> None:
     """Record a CHECKPOINT: as a vote for a sequence number inside the window, and among the newest at all."""
     message = opened.message

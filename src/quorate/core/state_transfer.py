@@ -291,6 +291,7 @@ def finish(core: Core, transfer: Transfer) -> None:
     core.last_executed = sequence_number
     core.diverged_at = None
     core.checkpoints.held = {sequence_number: HeldCheckpoint(transfer.digest, transfer.service_digest, transfer.tables)}
+    checkpoints.take_back(core)
     adopt_checkpoint(core, sequence_number, transfer)
     epochs.rise_to_fetched(core, recovered)
     for waiting in core.waiting.oldest_first():
