@@ -10,6 +10,7 @@ import pytest
 
 from core.group import Group, total_of
 from quorate.config import Settings
+from quorate.core import scrub
 from quorate.core.context import Status
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply
 from quorate.core.log import Phase, open_batch
@@ -338,6 +339,22 @@ def test_disk_4_a_whole_group_restarts_and_one_of_it_with_a_damaged_state() -> N
         group.restart(number)
     group.advance(3000)
 
+    assert [total_of(service) for service in group.services] == [7] * 4
+
+
+def test_disk_4_who_has_restarted_knows_who_vouches_for_what_it_began_from() -> None:
+    """Nobody says so again, and when it is damaged in memory (DISK-5) nothing else can be fetched."""
+    group = Group(4, SETTINGS)
+    session = group.open_session()
+    for timestamp in range(1, 8):
+        group.submit(group.request((b"add 1",), session, timestamp), 0)
+    group.advance(200)
+    replica = group.restart(2)
+    group.advance(200)
+    group.services[2]._table._values[b"total"] += 5
+    group.advance(3000)
+    assert replica.report().incidents[f"STATE: {scrub.DAMAGED}"] == 1
+    assert [trace.event for trace in group.traces[2]].count("state-fetched") == 1
     assert [total_of(service) for service in group.services] == [7] * 4
 
 

@@ -139,7 +139,10 @@ def test_only_its_own_profile_draws_it_and_no_more_than_f_are_faulty() -> None:
                 assert len(rotting | silent | liars) <= quorums_of(plan.replicas).faults
 
 
-@pytest.mark.parametrize(("seed", "replicas"), [(0, 4), (1, 4), (8, 4), (16, 4), (37, 4), (28, 7)])
+FROM_CAMPAIGNS = [(24000682, 4), (31000061, 4), (31000208, 4), (31002722, 4), (31003091, 7)]
+
+
+@pytest.mark.parametrize(("seed", "replicas"), [(0, 4), (1, 4), (8, 4), (16, 4), (37, 4), (28, 7), *FROM_CAMPAIGNS])
 def test_seeds_that_broke_a_rule(seed: int, replicas: int) -> None:
     report = run_seed(seed, Campaign("rot", replicas))
     assert report.verdict is None, report.verdict

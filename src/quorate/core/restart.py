@@ -88,21 +88,21 @@ def restore_checkpoints(core: Core, kept: dict[type, list[Record]]) -> None:
     core.tables.restore(tables)
     core.checkpoints.stable_certificate = stable.certificate
     core.last_executed = core.log.low_watermark = sequence_number
+    for frame in stable.certificate:  # who made it stable: nobody says so again, and it may have to be fetched
+        message = decode(decode_envelope(frame).payload)
+        assert isinstance(message, Checkpoint)
+        core.checkpoints.vouchers.add(message, frame)
     if checkpoints.hold(core, sequence_number).digest != stable.digest:
         distrust_state(core, record, tables)
 
 
 def distrust_state(core: Core, record: CheckpointRecord, tables: TablesSnapshot) -> None:
     """The votes are whole, the service's state is not the one that was vouched for: nothing is executed or served from
-    it, and what differs is fetched from the others. Those who made it stable are known."""
+    it, and what differs is fetched from the others."""
     require(checkpoint_digest(record.service_digest, tables.digest()) == record.digest, "records agree")
     core.checkpoints.held[record.sequence_number] = HeldCheckpoint(record.digest, record.service_digest, tables)
     core.diverged_at = record.sequence_number
     core.note("state-damaged", sequence_number=record.sequence_number)
-    for frame in core.checkpoints.stable_certificate:
-        message = decode(decode_envelope(frame).payload)
-        assert isinstance(message, Checkpoint)
-        core.checkpoints.vouchers.add(message, frame)
 
 
 def restore_view(core: Core, kept: dict[type, list[Record]]) -> None:

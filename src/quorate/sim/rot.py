@@ -64,20 +64,31 @@ class Rotten:
         """Those of them that have fetched what rotted, and have not said so yet."""
         self.found: set[int] = set()
         """Those that said that their state is damaged."""
+        self.fetching: set[int] = set()
+        """Those of them that have not fetched it since: whatever else rots meanwhile is fetched too."""
         self.checkpoints: dict[int, tuple[int, bytes]] = {}
         """The newest checkpoint that each of them took: its number and digest."""
 
     def begin(self, replica: int) -> None:
         """Its memory rots."""
+        is_fetching = replica in self.fetching
         self.end(replica)
         self.replicas.add(replica)
+        if is_fetching:
+            self.found.add(replica)
+            self.fetching.add(replica)
 
     def hear(self, replica: int, event: str, details: Mapping[str, Any]) -> bool:
         """A replica traced something; whether that says nothing of what is right."""
+        if event == "state-fetched":
+            self.fetching.discard(replica)
         if replica not in self.replicas:
             return False
         if event in FINDS:
             self.found.add(replica)
+            self.fetching.add(replica)
+        if event == "stable":
+            return replica not in self.found  # a laggard cannot know; others will vouch against it, soon enough
         if event != "checkpoint":
             return False
         self.checkpoints[replica] = (details["sequence_number"], details["digest"])
@@ -85,7 +96,7 @@ class Rotten:
 
     def end(self, replica: int) -> None:
         """Its memory is a new one."""
-        for kind in (self.replicas, self.repaired, self.found):
+        for kind in (self.replicas, self.repaired, self.found, self.fetching):
             kind.discard(replica)
         self.checkpoints.pop(replica, None)
 

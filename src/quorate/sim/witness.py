@@ -128,7 +128,7 @@ class Witness:
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Take over a peer's state, for the disk too. What was executed above it is undone."""
         self.service.install(sequence_number, leaves)
-        self._newest = sequence_number
+        self._newest, self._position = sequence_number, (0, 0)
         self._changes = {said: number for said, number in self._changes.items() if number <= sequence_number}
         self._disk.stage(
             sequence_number, leaves_of(self.service, sequence_number, hashed(self.service, sequence_number))
