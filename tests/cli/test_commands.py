@@ -310,13 +310,13 @@ def test_bench_measures_no_refusals() -> None:
 
 def test_a_gateway_that_is_stopped_while_it_connects_stops_at_once() -> None:
     class Unreachable:
-        async def wait_connected(self) -> None:
+        async def wait_connected(self, seconds: float) -> None:
             await asyncio.sleep(60)
 
     async def stopped() -> bool:
         is_over = asyncio.Event()
         asyncio.get_running_loop().call_soon(is_over.set)
-        return await asyncio.wait_for(connects(Unreachable(), is_over), 5)  # type: ignore[arg-type]
+        return await asyncio.wait_for(connects(Unreachable(), 60, is_over), 5)  # type: ignore[arg-type]
 
     assert asyncio.run(stopped()) is False
 

@@ -7,7 +7,9 @@ import socket
 from typing import Any
 
 import pytest
+import redis
 
+from quorate.cli.addresses import free_ports
 from quorate.folder import load_cluster
 
 pytestmark = pytest.mark.processes
@@ -23,6 +25,31 @@ def test_a_signal_stops_everything(start_cluster: Any, helpers: Any, number: int
     assert [pid for pid in pids if helpers.is_alive(pid)] == []
     assert cluster.lines[-1] == "all processes have stopped"
     assert cluster.errors == []
+
+
+def test_a_gateway_may_start_before_the_replicas(start_cluster: Any, helpers: Any) -> None:
+    """If it is told to wait; else it ends, and names them."""
+    cluster = start_cluster(with_redis=False).wait_until_up()
+    assert cluster.end() == 0
+    port = free_ports(1)[0]
+    gateway = ("gateway", "redis", str(cluster.directory), "--listen", f"127.0.0.1:{port}", "--wait")
+
+    gone = helpers.quorate(*gateway, "0.2")
+    assert gone.returncode == 1
+    assert "0 of the 2 replicas that are needed could be reached within 0.2 seconds" in gone.stderr
+
+    patient = helpers.quorate_in_background(*gateway, "600")
+    start_cluster(with_redis=False, directory=cluster.directory).wait_until_up()
+    with redis.Redis(port=port) as client:
+        helpers.eventually(lambda: answers(client), "a gateway that answers", 60)
+    assert patient.poll() is None
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.set("greeting", "hello"))
+    except redis.ConnectionError:
+        return False
 
 
 def test_nothing_outlives_an_up_that_is_killed(start_cluster: Any, helpers: Any) -> None:

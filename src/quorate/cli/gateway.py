@@ -17,7 +17,7 @@ from quorate.cli.addresses import LOOPBACK, parse_address
 from quorate.cli.options import Seconds
 from quorate.cli.output import print_json, say
 from quorate.cli.passphrase import ask_passphrase, passphrase_option
-from quorate.client.aio import AsyncClient
+from quorate.client.aio import CONNECT_SECONDS, AsyncClient
 from quorate.config import ClusterConfiguration
 from quorate.errors import ConfigurationError
 from quorate.folder import CLIENT_FOLDER, CLUSTER_FILE, load_client
@@ -58,6 +58,14 @@ def gateway() -> None:
     type=Seconds(),
     help="Seconds that a command may wait for the cluster before its client gets an error.",
 )
+@click.option(
+    "--wait",
+    "patience",
+    default=CONNECT_SECONDS,
+    show_default=True,
+    type=Seconds(),
+    help="Seconds that it waits for the cluster when it starts. One that may start before the replicas needs more.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as JSON.")
 @click.option(
     "--log-level",
@@ -68,7 +76,13 @@ def gateway() -> None:
 )
 @passphrase_option
 def redis(
-    client_dir: Path, clients: tuple[str, ...], listen: str, timeout: float, as_json: bool, log_level: str
+    client_dir: Path,
+    clients: tuple[str, ...],
+    listen: str,
+    timeout: float,
+    patience: float,
+    as_json: bool,
+    log_level: str,
 ) -> None:
     """Serve Redis clients (RESP2 and RESP3) until Ctrl-C or SIGTERM.
 
@@ -81,8 +95,8 @@ def redis(
               quorate gateway redis quorate-data/client --client shop=shop --client reports=reports
               redis-cli -p 6380 set greeting hello
 
-    Exit codes: 0 stopped by a signal; 1 the cluster cannot be reached; 2 an option or the folder is wrong, or the
-    address cannot be had.
+    Exit codes: 0 stopped by a signal; 1 the cluster could not be reached in time; 2 an option or the folder is wrong,
+    or the address cannot be had.
     """
     configure_logging("text", log_level)
     host, port = parse_address(listen, "--listen")
@@ -93,7 +107,7 @@ def redis(
             f"{client_dir} is of a cluster that replicates {configuration.service}; a Redis gateway needs one that "
             f"replicates {REDIS}: quorate init DIR --service {REDIS}"
         )
-    listener = _Listener(host, port, _limits(configuration, timeout), as_json)
+    listener = _Listener(host, port, _limits(configuration, timeout), patience, as_json)
     uvloop.run(_serve(listener, client_dir, others))
 
 
@@ -103,6 +117,7 @@ class _Listener(NamedTuple):
     host: str
     port: int
     limits: GatewayLimits
+    patience: float
     as_json: bool
 
 
@@ -176,7 +191,7 @@ async def _serve(listener: _Listener, client_dir: Path, others: dict[bytes, Path
             users=users,
         )
         try:
-            if await connects(client, is_over):
+            if await connects(client, listener.patience, is_over):
                 _announce(server, listener.as_json)
                 await is_over.wait()
         finally:
@@ -184,9 +199,9 @@ async def _serve(listener: _Listener, client_dir: Path, others: dict[bytes, Path
             await server.wait_closed()
 
 
-async def connects(client: AsyncClient, is_over: asyncio.Event) -> bool:
-    """Wait for the cluster, but for no longer than until a signal comes."""
-    connecting = asyncio.create_task(client.wait_connected())
+async def connects(client: AsyncClient, seconds: float, is_over: asyncio.Event) -> bool:
+    """Wait for the cluster, but for no longer than that, or until a signal comes."""
+    connecting = asyncio.create_task(client.wait_connected(seconds))
     stopping = asyncio.create_task(is_over.wait())
     try:
         await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -18,6 +18,8 @@ from quorate.lab.paths import Path as LinkPath
 from quorate.runtime.durability import storage_of
 
 _GATEWAY_SECONDS: Final = 30.0
+_PATIENCE_SECONDS: Final = 600.0
+"""A gateway may be started again while all replicas are down."""
 
 
 class LocalMachines:
@@ -69,7 +71,7 @@ class LocalMachines:
     async def _start_gateway(self, gateway: int) -> None:
         host, port = self._gateway_addresses[gateway]
         arguments = ["gateway", "redis", str(self._cluster.path / GATEWAYS[gateway]), "--listen", f"{host}:{port}"]
-        arguments += ["--timeout", str(_GATEWAY_SECONDS)]
+        arguments += ["--timeout", str(_GATEWAY_SECONDS), "--wait", str(_PATIENCE_SECONDS)]
         self._gateways[gateway] = await self._start(GATEWAYS[gateway], arguments, ())
 
     async def _start(self, name: str, arguments: Sequence[str], inside: Sequence[str]) -> Child:
