@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from end_to_end import rotting
-from end_to_end.test_durability import kill, start
+from end_to_end.test_durability import flip, kill, start
 from quorate import connect_sync
 from quorate.cli.addresses import free_ports
 from quorate.config import Settings
@@ -72,21 +72,13 @@ def test_memory_that_rots_is_fetched_anew(
     assert [reports(directory)[other]["incidents"] for other in (0, 1, 3)] == [{}, {}, {}]
 
 
-def spoil(path: Path, place: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(place)
-        byte = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte[0] ^ 1]))
-
-
 def test_files_that_rot_are_written_anew(helpers: Any, directory: Path, replicas: dict[int, Any]) -> None:
     """And so the next start finds nothing amiss."""
     folder = storage_of(load_replica(directory / "replica-3"))
     helpers.eventually(lambda: list(folder.glob("state-*.log")), "a checkpoint on disk", 200.0)
     votes, segment = folder / "votes.log", min(folder.glob("state-*.log"))
-    spoil(votes, 600)
-    spoil(segment, 5000)
+    flip(votes, 600)
+    flip(segment, 5000)
 
     def is_found() -> bool:
         found = " ".join(reports(directory)[3]["incidents"])

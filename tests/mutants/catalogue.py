@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mutants.mutation import Edit, Mutant
+from mutants.mutation import Edit, Mutant, mutant
 from mutants.of_recovery import OF_RECOVERY
 
 LOG = "core.log:MessageLog."
@@ -21,11 +19,6 @@ TABLES = "core.tables:ReplicatedTables."
 TIMER = "core.timers:"
 RESEND = "core.retransmission:"
 STATE = "core.state_transfer:"
-
-
-def mutant(name: str, function: str, old: str, new: str, profile: str, *strategies: str, **more: Any) -> Mutant:
-    """A mutant with one edit."""
-    return Mutant(name, (Edit(function, old, new),), profile, strategies, **more)
 
 
 PERSIST_P = "core.persist(PreparedRecord(claim.sequence_number, claim.digest, claim.view, claim.certificate))"

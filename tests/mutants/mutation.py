@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import CodeType, FunctionType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from quorate.sim.checkers import Verdict
 from quorate.sim.profiles import draw_plan
@@ -49,6 +49,11 @@ class Mutant(NamedTuple):
     """Where no seed within the budget notices: the test of `test_counterexamples.py` that plays the case by hand."""
     redundant: str = ""
     """Why nothing at all is lost, if that is so: another rule covers this one. Then `played` shows just that."""
+
+
+def mutant(name: str, function: str, old: str, new: str, profile: str, *strategies: str, **more: Any) -> Mutant:
+    """A mutant with one edit."""
+    return Mutant(name, (Edit(function, old, new),), profile, strategies, **more)
 
 
 @contextmanager

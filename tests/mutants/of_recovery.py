@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mutants.mutation import Edit, Mutant
+from mutants.mutation import Edit, Mutant, mutant
 
 KEYS = "core.session_keys:"
 EPOCHS = "core.epochs:"
 RECOVERY = "core.recovery:"
 TABLE = "core.recoveries:Recoveries."
-
-
-def mutant(name: str, function: str, old: str, new: str, profile: str, *strategies: str, **more: Any) -> Mutant:
-    """A mutant with one edit."""
-    return Mutant(name, (Edit(function, old, new),), profile, strategies, **more)
 
 
 OF_RECOVERY = [
