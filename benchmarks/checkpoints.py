@@ -26,6 +26,7 @@ from typing import Final, Literal, NamedTuple
 
 from benchmarks import machine
 from benchmarks.latencies import percentile
+from benchmarks.load.operations import redis_set
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.client.session import SendRequest, Session
 from quorate.config import Settings
@@ -180,9 +181,7 @@ class Bench:
 
 
 def _set(number: int, version: int) -> bytes:
-    value = b"%0*d" % (_VALUE_BYTES, version)
-    command = b"*3\r\n$3\r\nSET\r\n$11\r\nkey:%07d\r\n$%d\r\n%s\r\n" % (number, len(value), value)
-    return encode_operation(Pipeline(0, 2, command))
+    return encode_operation(Pipeline(0, 2, redis_set(b"key:%07d" % number, b"%0*d" % (_VALUE_BYTES, version))))
 
 
 def _now() -> int:

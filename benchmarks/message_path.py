@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from benchmarks.load.operations import redis_set
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.session import Completed, SendRequest, Session
@@ -123,8 +124,7 @@ def measure(batches: int, operations_per_batch: int, replica_count: int) -> Cost
     """Execute so many requests, each of so many SETs and in a batch of its own."""
     group = Group(replica_count)
     value = b"x" * 32
-    sets = [b"*3\r\n$3\r\nSET\r\n$10\r\nkey:%06d\r\n$32\r\n%s\r\n" % (number, value) for number in range(KEYS)]
-    operations = [encode_operation(Pipeline(0, 2, command)) for command in sets]
+    operations = [encode_operation(Pipeline(0, 2, redis_set(b"key:%06d" % number, value))) for number in range(KEYS)]
     at = 0
     for count in range(_WARM_UP + batches):
         if count == _WARM_UP:

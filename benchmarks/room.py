@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import machine
+from benchmarks.load.operations import redis_set
 from benchmarks.processes import Processes
 from benchmarks.systems.quorate import start_replicas, status_of
 from quorate.client.aio import AsyncClient, connect
@@ -40,8 +41,7 @@ def room_of(folder: Path) -> int:
 def operations_of(keys: int, draw: random.Random) -> bytes:
     """A SET of a random key."""
     value = b"%032d" % draw.randrange(10**9)
-    command = b"*3\r\n$3\r\nSET\r\n$10\r\nkey:%06d\r\n$32\r\n%s\r\n" % (draw.randrange(keys), value)
-    return encode_operation(Pipeline(0, 2, command))
+    return encode_operation(Pipeline(0, 2, redis_set(b"key:%06d" % draw.randrange(keys), value)))
 
 
 async def order(client: AsyncClient, keys: int, operations: int, in_flight: int, draw: random.Random) -> None:

@@ -16,7 +16,7 @@ def keys() -> list[bytes]:
 
 def redis_commands() -> list[bytes]:
     """SET of each key, as a Redis client sends it."""
-    return [b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(VALUE), VALUE) for key in keys()]
+    return [redis_set(key, VALUE) for key in keys()]
 
 
 def quorate_operations() -> list[bytes]:
@@ -24,3 +24,8 @@ def quorate_operations() -> list[bytes]:
     from quorate.services.redis import Pipeline, encode_operation
 
     return [encode_operation(Pipeline(0, 2, command)) for command in redis_commands()]
+
+
+def redis_set(key: bytes, value: bytes) -> bytes:
+    """SET, as a Redis client sends it."""
+    return b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value)
