@@ -60,4 +60,5 @@ def test_two_of_seven_are_killed_the_primary_and_its_successor(
     assert_linearizable(callers)
     assert (report["n"], report["f"], report["faults_left"]) == (7, 2, 0)
     assert report["view"] >= 2
-    assert cluster.line(r"replica 1 exited \(killed by SIGKILL\); 5 of 7 run; the cluster tolerates 0 more")
+    # They were killed at once, and whose end is noticed first is the system's choice.
+    assert cluster.line(r"replica [01] exited \(killed by SIGKILL\); 5 of 7 run; the cluster tolerates 0 more")
