@@ -253,6 +253,29 @@ def test_a_scan_gives_every_key_that_stays_just_once(
     assert len(seen) == len(set(seen))
 
 
+@given(st.sets(_keys, max_size=60), st.sets(_keys, max_size=60), st.integers(1, 5), st.integers(0, 40))
+def test_a_scan_does_not_tell_how_far_the_checkpoint_is_hashed(
+    staying: set[bytes], gone: set[bytes], count: int, effort: int
+) -> None:
+    """Correct replicas hash at their own pace, and their steps of a SCAN are the same all the same: not only the keys,
+    also the cursors."""
+    table = _table(dict.fromkeys([*staying, *gone], b""))
+    table.checkpoint(1)
+    for key in gone - staying:
+        table.delete(key)
+    table.freeze(2)
+    table.hash_some(effort)
+
+    assert _steps(table, count) == _steps(_table(dict.fromkeys(staying, b"")), count)
+
+
+def _steps(table: Table[bytes], count: int) -> list[tuple[int, list[bytes]]]:
+    steps = [table.scan(0, count)]
+    while cursor := steps[-1][0]:
+        steps.append(table.scan(cursor, count))
+    return steps
+
+
 def test_a_scan_from_beyond_the_end_is_over() -> None:
     assert _table({b"key": b""}).scan(10**30, 1) == (0, [])
 

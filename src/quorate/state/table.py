@@ -125,15 +125,17 @@ class Table(Generic[Value]):
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """At least *count* keys (whole leaves) from *cursor* on, and the cursor that goes on; 0 begins and ends.
 
-        A key that is there from the first call to the last is returned just once, whatever changes between.
+        A key that is there from the first call to the last is returned just once, whatever changes between. Keys and
+        cursors follow from the contents alone: leaves that the index still knows, but whose keys are gone, are passed.
         """
         self._learn_new_keys()
         keys: list[bytes] = []
         while leaves := self._index.leaves_from(cursor):
             for leaf in leaves:
-                if len(keys) >= count:
+                found = [key for key in self._index.keys(leaf) if key in self._values]
+                if found and len(keys) >= count:
                     return leaf, keys
-                keys += [key for key in self._index.keys(leaf) if key in self._values]
+                keys += found
             cursor = leaves[-1] + 1
             if cursor == self._shape.leaves:
                 break
