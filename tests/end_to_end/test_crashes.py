@@ -61,4 +61,6 @@ def test_two_of_seven_are_killed_the_primary_and_its_successor(
     assert (report["n"], report["f"], report["faults_left"]) == (7, 2, 0)
     assert report["view"] >= 2
     # They were killed at once, and whose end is noticed first is the system's choice.
+    for killed in (0, 1):
+        assert cluster.line(rf"replica {killed} exited \(killed by SIGKILL\); [56] of 7 run")
     assert cluster.line(r"replica [01] exited \(killed by SIGKILL\); 5 of 7 run; the cluster tolerates 0 more")
