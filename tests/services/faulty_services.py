@@ -60,6 +60,9 @@ class Sound:
     def digest(self, sequence_number: int) -> bytes | None:
         return self.table.digest(sequence_number)
 
+    def revert(self) -> None:
+        self.table.revert()
+
     def release(self, keep: Collection[int]) -> None:
         self.table.release(keep)
 
@@ -146,6 +149,13 @@ class Raises(Sound):
 
     def execute(self, operation: bytes, context: Context) -> bytes:
         return super().execute(operation.decode("ascii").encode(), context)
+
+
+class NeverReverts(Sound):
+    """What was executed stays executed."""
+
+    def revert(self) -> None:
+        pass
 
 
 class NeverReleases(Sound):

@@ -73,6 +73,15 @@ class TableMachine(RuleBasedStateMachine):
         self.table.freeze(self.number)
         self.held[self.number] = copy.deepcopy(self.contents)
 
+    @rule()
+    def revert(self) -> None:
+        changed = self.table.revert()
+        before = self.held[self.number] if self.held else {}
+        assert all(
+            self.contents.get(key) == before.get(key) for key in set(self.contents) | set(before) if key not in changed
+        )
+        self.contents = copy.deepcopy(before)
+
     @rule(effort=st.integers(1, 3))
     def hash_some(self, effort: int) -> None:
         self.table.hash_some(effort)

@@ -65,6 +65,10 @@ class Service(Protocol):
         """The digest of a held checkpoint; None while it is not known: each call does a little (a millisecond) of the
         work, and operations are executed in between."""
 
+    def revert(self) -> None:
+        """Go back to the newest checkpoint, whether its digest is known or not: what was executed since is undone, as
+        if it had never been. Tentative execution needs it, when what was executed turns out not to be ordered."""
+
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
 

@@ -31,6 +31,7 @@ class KeptService:
         self.tick = inner.tick
         self.fetch = inner.fetch
         self.next_deadline = inner.next_deadline
+        self.revert = inner.revert
         self._inner = inner
         self._keep = keep
         self._version = 0

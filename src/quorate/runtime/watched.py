@@ -25,6 +25,7 @@ class WatchedService:
         self.tick = service.tick
         self.checkpoint = service.checkpoint
         self.digest = service.digest
+        self.revert = service.revert
         self.release = service.release
         self.fetch = service.fetch
         self.install = service.install

@@ -18,7 +18,7 @@ BUILT_IN: Final = {
 }
 _SETTINGS: Final = Settings()
 _METHODS: Final = (
-    *("execute", "query", "only_reads", "checkpoint", "digest", "release"),
+    *("execute", "query", "only_reads", "checkpoint", "digest", "revert", "release"),
     *("fetch", "install", "tick", "next_deadline"),
 )
 

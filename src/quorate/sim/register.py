@@ -96,6 +96,10 @@ class RegisterService:
         """The digest of a held checkpoint: `checkpoint` gave it already."""
         return self._table.digest(sequence_number)
 
+    def revert(self) -> None:
+        """Go back to the newest checkpoint."""
+        self._table.revert()
+
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         self._table.release(keep)

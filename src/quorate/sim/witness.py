@@ -59,9 +59,9 @@ class Witness:
         operation, context = seen.operation, seen.context
         self._judge.see_execution(self._replica, seen.place, operation, context, seen.result)
         if self._judge.is_said_once(context.client, operation):
-            if (context.client, operation) in self._changes:
+            number = self._changes.setdefault((context.client, operation), context.sequence_number)
+            if number != context.sequence_number:
                 self._judge.see_operation_twice(self._replica, operation, context.sequence_number)
-            self._changes[context.client, operation] = context.sequence_number
 
     # Its memory rots
 
@@ -148,6 +148,12 @@ class Witness:
     def next_deadline(self) -> int | None:
         """When the service wants a tick."""
         return self.service.next_deadline()
+
+    def revert(self) -> None:
+        """Go back to the newest checkpoint. What was executed since is executed again, at its place, or never was."""
+        self.service.revert()
+        self._unseen.clear()
+        self._position = (0, 0)
 
     def release(self, keep: Collection[int]) -> None:
         """Forget checkpoints."""

@@ -68,6 +68,10 @@ class Forest:
             return None
         return self._tables[path[0]].fetch(sequence_number, path[1:])
 
+    def revert(self) -> list[Collection[bytes]]:
+        """Go back to the newest checkpoint; for each table the keys that had changed since."""
+        return [table.revert() for table in self._tables]
+
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Replace the contents of the given leaves (or empty subtrees), keep the others, forget all checkpoints and
         hold the result as the checkpoint *sequence_number*."""

@@ -222,6 +222,19 @@ class Table(Generic[Value]):
         self.freeze(sequence_number)
         return self.digest(sequence_number)
 
+    def revert(self) -> Collection[bytes]:
+        """Go back to the newest checkpoint, or to the beginning; the keys that had changed since."""
+        changed = self._changes.before
+        for key, value in changed.items():
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value
+        self._changes = Changes()
+        if self._held:
+            self._held[-1].after = self._changes
+        return changed
+
     def release(self, keep: Collection[int]) -> None:
         """Forget all checkpoints but those under the sequence numbers *keep* and the newest."""
         kept: list[_Checkpoint[Value]] = []

@@ -155,3 +155,24 @@ def test_many_deadlines_of_one_key_do_not_pile_up(subject: Any) -> None:
         subject.ask("SET", "key", "", "PX", 1000 + number)
 
     assert len(subject.service._keyspace.deadlines._heap) < 2000
+
+
+def test_deadlines_are_those_of_the_checkpoint_after_a_revert(subject: Any) -> None:
+    """A deadline that was taken away, one that came, and a key that expired: all as if it had never been."""
+    subject.ask("SET", "early", "1", "PX", 10)
+    subject.ask("SET", "late", "1", "PX", 500)
+    subject.service.checkpoint(1)
+    deadline = subject.service.next_deadline()
+    subject.time += 100 * _MILLISECOND
+    subject.ask("PERSIST", "late")
+    subject.ask("SET", "new", "1", "PX", 50)
+    assert subject.ask("EXISTS", "early") == b":0\r\n"
+
+    subject.service.revert()
+
+    assert subject.service.next_deadline() == deadline
+    subject.time -= 100 * _MILLISECOND
+    assert subject.ask("PTTL", "early") == b":10\r\n"
+    assert subject.ask("EXISTS", "new") == b":0\r\n"
+    subject.time += 600 * _MILLISECOND
+    assert subject.ask("DBSIZE") == b":0\r\n"

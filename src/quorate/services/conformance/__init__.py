@@ -8,7 +8,7 @@
 The same operations run in two processes whose hash seeds differ, because that is what replicas are: every result and
 every checkpoint digest must be equal. In each of them the kit also checks what one process can show: checkpoints that
 stay as they are while the service goes on, nodes that match their digests, a fresh instance that behaves alike after
-`install`, queries that change nothing, `release`, and garbage that is answered and not raised at.
+`install` and `revert`, queries that change nothing, `release`, and garbage that is answered and not raised at.
 
 A service that passes may still be wrong on operations that it was not shown: choose them well, writes above all.
 """

@@ -90,8 +90,8 @@ class Trial:
         return (index + 1) % self._plan.checkpoint_interval == 0 or index + 1 == len(self._plan.steps)
 
     def _take_checkpoint(self, service: Service, index: int) -> None:
-        # Twice two numbers: one for the checkpoint, one to see that queries change nothing.
-        number = 2 * (index + 1)
+        # Three numbers: for the checkpoint, to see that queries change nothing, and that it can be reverted to.
+        number = 3 * (index + 1)
         digest = self._ask(index, _checkpoint, service, number)
         if len(digest) != 32:
             raise self._fail(index, f"a checkpoint digest has 32 bytes, not {len(digest)}")
@@ -122,6 +122,7 @@ class Trial:
         chosen = {self._held[place].index: self._held[place] for place in (0, len(self._held) // 2, -1)}
         for held in chosen.values():
             other = self._installed(new_service(self._plan.service), held, held.leaves)
+            self._waver(other, held)
             self._follow(other, held)
         earlier, later = self._held[0], self._held[-1]
         laggard = self._installed(new_service(self._plan.service), earlier, earlier.leaves)
@@ -136,6 +137,18 @@ class Trial:
             self._find(held.index, "an instance that installs the checkpoint after it has another digest")
         return service
 
+    def _waver(self, service: Service, held: _Held) -> None:
+        """Execute some of what comes after *held*, and go back to it."""
+        for index in range(held.index + 1, len(self._plan.steps)):
+            self._execute(service, index)
+            if self._is_checkpoint(index):
+                break
+        self._ask(held.index, service.revert)
+        if service.next_deadline() != self.transcript.deadlines[held.index]:
+            self._find(held.index, "revert to the checkpoint after it gives another deadline")
+        if _checkpoint(service, held.number + 2) != held.digest:
+            self._find(held.index, "revert to the checkpoint after it gives another digest")
+
     def _follow(self, service: Service, held: _Held) -> None:
         """Execute what comes after *held*. Digests are asked for between operations, which must not show in them."""
         started: int | None = None
@@ -144,22 +157,22 @@ class Trial:
             if result != expected:
                 raise self._fail(
                     index,
-                    f"an instance that installed the checkpoint after operation {held.index} answers {result!r}, "
-                    f"the one that executed all before answers {expected!r}",
+                    f"an instance that installed or reverted to the checkpoint after operation {held.index} answers "
+                    f"{result!r}, the one that executed all before answers {expected!r}",
                 )
             if started is not None:
                 started = self._compare_digest(service, held, started, wait=self._is_checkpoint(index))
             if self._is_checkpoint(index):
-                self._ask(index, service.checkpoint, 2 * (index + 1))
+                self._ask(index, service.checkpoint, 3 * (index + 1))
                 started = index
         if started is not None:
             self._compare_digest(service, held, started, wait=True)
 
     def _compare_digest(self, service: Service, held: _Held, index: int, wait: bool) -> int | None:
         """Compare the digest of the checkpoint after operation *index*; *index* as long as it is not known."""
-        digest = self._ask(index, service.digest, 2 * (index + 1))
+        digest = self._ask(index, service.digest, 3 * (index + 1))
         while digest is None and wait:
-            digest = self._ask(index, service.digest, 2 * (index + 1))
+            digest = self._ask(index, service.digest, 3 * (index + 1))
         if digest is None:
             return index
         if digest != self.transcript.digests[index]:

@@ -149,6 +149,16 @@ class Database:
         entry.version = self._clock.version
         return entry
 
+    def revert(self) -> None:
+        """Go back to the newest checkpoint."""
+        for key in self.table.revert():
+            entry = self.table.get(key)
+            if entry is not None and entry.deadline:
+                self.deadlines[key] = entry.deadline
+                self._schedule.add(entry.deadline, self.number, key)
+            else:
+                self.deadlines.pop(key, None)
+
     def learn_deadlines(self) -> None:
         """Derive `deadlines` anew from a table that was installed."""
         self.deadlines.clear()
@@ -245,6 +255,13 @@ class Keyspace:
         """Hold the present contents as a checkpoint; `digest` hashes it."""
         self._whole.put(self._VERSION, self.clock.version)
         self._forest.freeze(sequence_number)
+
+    def revert(self) -> None:
+        """Go back to the newest checkpoint."""
+        for database in self.databases:
+            database.revert()
+        self._whole.revert()
+        self.clock.version = self._whole.get(self._VERSION) or 0
 
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Replace the contents of the given leaves and hold the result as the checkpoint *sequence_number*."""

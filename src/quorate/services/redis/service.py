@@ -117,6 +117,10 @@ class RedisService:
         """The digest of a held checkpoint, once so many calls have hashed what changed."""
         return self._keyspace.digest(sequence_number, HASHED_A_CALL)
 
+    def revert(self) -> None:
+        """Go back to the newest checkpoint."""
+        self._keyspace.revert()
+
     def install(self, sequence_number: int, leaves: Mapping[Path, bytes]) -> None:
         """Replace the contents of the given leaves and hold the result as the checkpoint *sequence_number*."""
         self._keyspace.install(sequence_number, leaves)

@@ -112,6 +112,10 @@ class Ledger:
         """`checkpoint` gave it already."""
         return self.checkpoint(sequence_number)
 
+    def revert(self) -> None:
+        """Nothing was executed at the newest checkpoint, that of the beginning."""
+        self.operations = ()
+
     def release(self, keep: Collection[int]) -> None:
         """Nothing is held."""
 
