@@ -65,6 +65,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["sync", "async", "memory"] = "memory"
     """`sync`: votes are on disk before they are cast. `async`: on their way there: a kill loses nothing, a power cut
     may lose the last milliseconds. `memory`: a replica that restarts has lost its votes and recovers."""
+    tentative_execution: bool = True
+    """Whether a batch is executed and answered when it is prepared, before it commits (OSDI'99 5.1)."""
+    commit_delay_ms: Annotated[int, Meta(ge=0, le=1000)] = 10
+    """How long the COMMIT of a batch that was answered tentatively may wait for a message that it can travel with."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
@@ -104,6 +108,8 @@ SETTING_COMMENTS: Final = {
     "key_refresh_ms": "how often a replica draws new session keys for its MACs; 0: never; docs/RECOVERY.md",
     "recovery_pause_ms": "how far apart two recoveries of one replica are at least",
     "recovery_interval_ms": "how often each replica recovers by itself, one after the other; 0: never",
+    "tentative_execution": "execute and answer a batch when it is prepared, one message delay before it commits",
+    "commit_delay_ms": "how long a COMMIT may wait to travel with another message, when its batch is answered already",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

@@ -10,6 +10,7 @@ import pytest
 from bugs_of_others.staging import CAUGHT, SECOND, SMALL, Stage, plan_of, play, play_judged, weaken
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.session import Completed, SendRequest, Session
+from quorate.client.votes import Votes
 from quorate.config import Settings
 from quorate.core import normal_case, retransmission
 from quorate.core.context import Status
@@ -56,7 +57,7 @@ def test_scenario_13_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     for table in DISPATCH.values():
         if Request in table:
             monkeypatch.setitem(table, Request, hasty)
-    monkeypatch.setattr(Session, "replies_needed", lambda self: 1)
+    monkeypatch.setattr(Votes, "replies_needed", lambda self: 1)
     _, outcome = play_judged(paused_readers())
     assert {verdict.rule for verdict in outcome.verdicts} & {"linearizability", "reply without execution"}
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from bugs_of_others.staging import CAUGHT, Stage, weaken
+from quorate.client.votes import Votes
 from quorate.core import view_change
-from quorate.core.log import MessageLog
-from quorate.messages.protocol import Commit, Decided, NewView
+from quorate.core.quorum import quorums_of
+from quorate.messages.protocol import Commit, Decided, NewView, Outcome, Reply
 from quorate.messages.protocol import Status as StatusMessage
 from quorate.messages.records import DecidedRecord
 
@@ -22,7 +23,7 @@ def commit_at_one(failed_views: int) -> Stage:
     stage.open()
     stage.cut(Commit, Decided, StatusMessage, only_to=(0, 1, 2))
     stage.add()
-    assert stage.totals() == [0, 0, 0, 1]
+    assert stage.executed() == [1, 1, 1, 2]
     stage.stopped.add(3)
     stage.cut(Commit, Decided, NewView)
     for number in (0, 1, 2):
@@ -90,34 +91,39 @@ def prepare_in_several_views() -> Stage:
     return stage
 
 
+def replies_in_views(*views: int) -> Votes:
+    """Each replica says the same of one request, tentatively, in a view of its own."""
+    votes = Votes(quorums_of(4))
+    for replica, view in enumerate(views):
+        votes.take(Reply(view, b"c" * 32, 1, 1, Outcome.EXECUTED, (b"1",), replica, True))
+    return votes
+
+
 def test_correction_11_replies_of_different_views_never_stand_for_a_prepared_request() -> None:
     """The authors' library lets two tentative replies match across views, so that a client may believe a result that is
-    prepared here in one view, there in another, and will commit in neither. Quorate has no tentative execution yet: no
-    replica answers before the request is committed, and then the view of a reply does not matter."""
+    prepared here in one view, there in another, and will commit in neither: one replica in each, and a liar in both."""
+    assert replies_in_views(0, 1, 1).certified() is None
+    assert replies_in_views(0, 1, 2, 3).certified() is None
+    assert replies_in_views(0, 1, 1, 1).certified() is not None
+
+
+def test_correction_11_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's rule."""
+    weaken(monkeypatch, Votes.certified, " and other.view == vote.view", "")
+    assert replies_in_views(0, 1, 1).certified() is not None
+
+
+def test_correction_11_a_reply_names_the_view_in_which_its_request_was_prepared() -> None:
+    """Also when it is repeated in a later one, in which nothing is prepared yet."""
     stage = prepare_in_several_views()
     prepared = [trace.details for traces in stage.traces for trace in traces if trace.event == "prepared"]
     assert len({details["view"] for details in prepared if details["sequence_number"] == 2}) > 1
-    assert not [reply for _, reply in stage.replies if reply.session]
-    assert stage.totals() == [0] * 4
+    tentative = [(replica, reply) for replica, reply in stage.replies if reply.session]
+    assert {reply.view for _, reply in tentative} == {0}
+    assert all(reply.is_tentative for _, reply in tentative)
     stage.assert_recovers()
-    answers = [(replica, reply) for replica, reply in stage.replies if reply.session]
+    answers = [(replica, reply) for replica, reply in stage.replies if reply.session and not reply.is_tentative]
     assert {replica for replica, _ in answers} == {0, 1, 2, 3}
     assert {reply.results for _, reply in answers} == {(b"1",)}
     for number in range(4):
         assert [record for record in stage.records[number] if isinstance(record, DecidedRecord)]
-
-
-def test_correction_11_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Execution at `prepared`: replies leave although nothing is committed."""
-    weaken(monkeypatch, MessageLog.is_committed_local, "matching >= self.quorums.quorum", "True")
-    stage = prepare_in_one_view_only()
-    assert [reply for _, reply in stage.replies if reply.session]
-
-
-def prepare_in_one_view_only() -> Stage:
-    """A request prepares, and no COMMIT arrives."""
-    stage = Stage()
-    stage.open()
-    stage.cut(Commit, Decided)
-    stage.add()
-    return stage

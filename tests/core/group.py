@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from itertools import count
 
+from msgspec.structs import replace
+
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
@@ -116,10 +118,19 @@ def state_of(core: Core) -> object:
 
 
 class Group:
-    """n replicas; what they send is delivered in order unless `reaches` says no."""
+    """n replicas; what they send is delivered in order unless `reaches` says no. COMMITs wait for nothing, unless
+    *holds_commits*: time does not pass by itself here."""
 
-    def __init__(self, replica_count: int = 4, settings: Settings | None = None, has_entropy: bool = False) -> None:
-        self.configuration = configuration_of(replica_count, settings)
+    def __init__(
+        self,
+        replica_count: int = 4,
+        settings: Settings | None = None,
+        has_entropy: bool = False,
+        holds_commits: bool = False,
+    ) -> None:
+        settings = settings or Settings()
+        delay = settings.commit_delay_ms if holds_commits else 0
+        self.configuration = configuration_of(replica_count, replace(settings, commit_delay_ms=delay))
         self.entropy = drawn() if has_entropy else None
         self.authenticators = [
             ReplicaAuthenticator(number, key_pair(number + 1), self.configuration) for number in range(replica_count)

@@ -509,7 +509,7 @@ MUTANTS = [
     # The client
     mutant(
         "a client believes one reply",
-        "client.session:Session.replies_needed",
+        "client.votes:Votes.replies_needed",
         "self._quorums.weak",
         "1",
         "traitors",

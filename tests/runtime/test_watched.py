@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from quorate.config import Settings
-from quorate.core.execution import run
 from quorate.core.ports import Context
+from quorate.core.requests import run
 from quorate.folder import create_cluster, load_replica
 from quorate.messages.protocol import Request
 from quorate.runtime.bootstrap import Assembly

@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.known import Openings, Views
 from quorate.client.sizes import request_bytes
+from quorate.client.votes import Ballot, Votes
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.errors import PermissionDenied, RequestFailed, RequestRefused
@@ -83,25 +84,18 @@ class Step(Enum):
     """A request of session 0 that concerns the access table."""
 
 
-class Ballot(NamedTuple):
-    """What a reply says, apart from what may differ between correct replicas."""
-
-    outcome: int
-    results: Results
-
-
 class _Outstanding:
-    """A request on its way, and the answers to it: one vote a replica."""
+    """A request on its way, and the answers to it."""
 
     __slots__ = ("deadline", "frame", "interval", "is_signed", "request", "step", "votes")
 
-    def __init__(self, step: Step, request: Request, frame: bytes, deadline: int, interval: int) -> None:
+    def __init__(self, step: Step, request: Request, frame: bytes, votes: Votes, deadline: int, interval: int) -> None:
         self.step = step
         self.request = request
         self.frame = frame
         self.is_signed = False
         """Whether the frame was sealed to be signed, whatever the policy."""
-        self.votes: dict[int, Ballot] = {}
+        self.votes = votes
         self.deadline = deadline
         """When to send it to all, unless it is answered before."""
         self.interval = interval
@@ -157,10 +151,6 @@ class Session:
         """The replica that is believed to be the primary."""
         return primary_of(self._views.believed, self._quorums.replica_count)
 
-    def replies_needed(self) -> int:
-        """How many equal replies make a certificate: f + 1 (OSDI'99 4.1)."""
-        return self._quorums.weak
-
     def needs_opening(self, now: int) -> bool:
         """Whether a request that begins now has to open a session first."""
         return self._session is None or now - self._last_used >= IDLE_MICROSECONDS
@@ -206,7 +196,7 @@ class Session:
             return
         self._views.state(reply.replica, reply.view)
         if self._outstanding is not None and self.awaits(reply.session, reply.timestamp):
-            self._outstanding.votes[reply.replica] = Ballot(reply.outcome, reply.results)
+            self._outstanding.votes.take(reply)
 
     def primary_lost(self, now: int) -> None:
         """The link to the believed primary is gone, or new: send to all at once (decisions)."""
@@ -222,7 +212,7 @@ class Session:
     def settle(self, now: int) -> list[SessionEffect]:
         """Draw the conclusions of what came in and of the time: certificates first, then retransmission."""
         while self._outstanding is not None:
-            ballot = self._certified(self._outstanding)
+            ballot = self._outstanding.votes.certified()
             if ballot is None:
                 self._retransmit_when_due(self._outstanding, now)
                 break
@@ -266,7 +256,7 @@ class Session:
 
     def _send(self, step: Step, request: Request, now: int) -> None:
         frame, interval = self._authenticator.seal(request, self._to_sign > 0), self._first_interval
-        self._outstanding = _Outstanding(step, request, frame, now + interval, interval)
+        self._outstanding = _Outstanding(step, request, frame, Votes(self._quorums), now + interval, interval)
         self._outstanding.is_signed = self._to_sign > 0
         self._to_sign = max(0, self._to_sign - 1)
         self._effects.append(SendRequest((self.primary,), frame))
@@ -284,14 +274,6 @@ class Session:
             self._effects.append(SendRequest(self._everyone, outstanding.frame))
 
     # ------------------------------------------------------------------------------------------ conclusions
-
-    def _certified(self, outstanding: _Outstanding) -> Ballot | None:
-        """What enough replicas say alike, each by its latest reply (B13)."""
-        votes = list(outstanding.votes.values())
-        needed = self.replies_needed()
-        if len(votes) < needed:
-            return None
-        return next((ballot for ballot in votes if votes.count(ballot) >= needed), None)
 
     def _on_opened(self, ballot: Ballot, now: int) -> None:
         number = _number_of(ballot.results)

@@ -7,7 +7,7 @@ from typing import Final
 from quorate.core import admission
 from quorate.core.context import Core, Frozen, HeldCheckpoint, Status
 from quorate.core.ports import Opened
-from quorate.core.tables import encode_snapshot
+from quorate.core.tables import TablesSnapshot, encode_snapshot
 from quorate.errors import require
 from quorate.messages.digests import checkpoint_digest
 from quorate.messages.protocol import Checkpoint
@@ -35,6 +35,15 @@ def keep(core: Core, sequence_number: int, frozen: Frozen, service_digest: bytes
     checkpoint = HeldCheckpoint(digest, service_digest, frozen.tables)
     core.checkpoints.held[sequence_number] = checkpoint
     return checkpoint
+
+
+def newest(core: Core) -> tuple[int, TablesSnapshot]:
+    """The checkpoint that was taken last, hashed or not: what the service goes back to."""
+    if core.checkpoints.hashing is not None:
+        sequence_number, frozen = core.checkpoints.hashing
+        return sequence_number, frozen.tables
+    sequence_number = max(core.checkpoints.held)
+    return sequence_number, core.checkpoints.held[sequence_number].tables
 
 
 def take(core: Core, sequence_number: int) -> None:

@@ -22,10 +22,21 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
-from quorate.messages.protocol import BackupPieces, Checkpoint, Message, NewKey, NewView, Reply, Request, ViewChange
+from quorate.messages.protocol import (
+    BackupPieces,
+    Checkpoint,
+    Commit,
+    Message,
+    NewKey,
+    NewView,
+    Reply,
+    Request,
+    ViewChange,
+)
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
+    from quorate.core.requests import Execution
     from quorate.core.transfer import Transfer
 
 MILLISECOND: Final = 1000
@@ -56,6 +67,21 @@ class HeldCheckpoint:
         self.digest = digest
         self.service_digest = service_digest
         self.tables = tables
+
+
+class Tentative(NamedTuple):
+    """The batch that is executed here and not committed yet (OSDI'99 5.1). See `core/execution.py`."""
+
+    sequence_number: int
+    batch: OpenBatch
+    view: int
+    """In which it was prepared."""
+    executions: list[Execution]
+
+    def has(self, request: Request) -> bool:
+        """Whether it is about a request of the same session."""
+        session = (request.client, request.session)
+        return any((one.client, one.session) == session for one in self.batch.requests)
 
 
 class Frozen(NamedTuple):
@@ -197,6 +223,13 @@ class Core:
         self.recovery = OwnRecovery()
         self.status = Status.NORMAL
         self.last_executed = 0
+        """Up to here everything is executed and committed."""
+        self.tentative: Tentative | None = None
+        """What is executed besides."""
+        self.held_commits: list[Commit] = []
+        """COMMITs of this view that have not left yet."""
+        self.commits_due: int | None = None
+        """When they leave, unless they can travel with something before."""
         self.next_sequence_number = 1
         """Primary: what the next batch gets."""
         self.touched: set[int] = set()

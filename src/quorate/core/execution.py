@@ -1,27 +1,33 @@
-"""Execution in sequence order, exactly once (OSDI'99 4.1, 4.2).
+"""Execution in sequence order, exactly once (OSDI'99 4.1, 4.2), and tentative execution (OSDI'99 5.1).
 
-Permission, sessions and duplicates are judged here, by the replicated state, so that all correct replicas judge alike.
+TENT-1  A batch that is prepared, and whose predecessors are all executed and committed, is executed before it commits.
+TENT-2  So is one at a time, none that a checkpoint follows, and none with a request of session 0: what these change in
+        the core is for good.
+TENT-3  What was executed tentatively stands if its digest is decided for its number, in this view or a later one. If
+        another one is, or a state is fetched, it is undone.
 """
 
 from __future__ import annotations
 
 from quorate.core import checkpoints, epochs, timers
-from quorate.core.context import Core
+from quorate.core.context import Core, Status, Tentative
 from quorate.core.effects import CloseLinks
-from quorate.core.log import OpenBatch
-from quorate.core.normal_case import send_reply
+from quorate.core.log import OpenBatch, Phase
+from quorate.core.normal_case import may_be_undone, send_reply
 from quorate.core.ports import Context
-from quorate.core.tables import Results, Verdict
+from quorate.core.requests import Execution, execute_request
 from quorate.errors import require
-from quorate.messages.protocol import Outcome, Request
+from quorate.messages.protocol import Outcome
 
 
 def execute_ready(core: Core) -> None:
-    """Execute every decided batch whose predecessors are all executed (EXEC-1)."""
+    """Execute every decided batch whose predecessors are all executed (EXEC-1), and perhaps one more that is prepared
+    (TENT-1)."""
     while core.transfer is None and core.diverged_at is None:
         sequence_number = core.last_executed + 1
         slot = core.log.slots.get(sequence_number)
         if slot is None or slot.decided is None:
+            execute_tentatively(core)
             return
         batch = core.log.batch(slot.decided)
         if batch is None:
@@ -33,102 +39,92 @@ def execute_ready(core: Core) -> None:
 
 
 def execute_batch(core: Core, sequence_number: int, batch: OpenBatch) -> None:
-    """Execute one batch: the agreed time and the seed move on, then each request is judged and run (EXEC-2)."""
+    """Execute one decided batch, if that was not done when it was prepared, and say what came of it."""
     require(sequence_number == core.last_executed + 1, "execution is in sequence order")
+    tentative = core.tentative
+    if tentative is not None and tentative.batch.digest == batch.digest:
+        core.tentative = None
+        if tentative.view != core.view:  # its replies are of another view than its peers'
+            answer(core, tentative.executions)
+        finish(core, sequence_number, batch, tentative.executions)
+    else:
+        undo_tentative(core)
+        executions = run_batch(core, sequence_number, batch)
+        answer(core, executions)
+        finish(core, sequence_number, batch, executions)
+
+
+def execute_tentatively(core: Core) -> None:
+    """TENT-1: execute the next batch though it is only prepared, and reply to its clients, saying so."""
+    sequence_number = core.last_executed + 1
+    slot = core.log.slots.get(sequence_number)
+    if core.tentative is not None or core.status is not Status.NORMAL or not core.settings.tentative_execution:
+        return
+    if slot is None or slot.digest is None or slot.phase < Phase.PREPARED:
+        return
+    batch = core.log.batch(slot.digest)
+    if batch is None or not may_be_undone(core, sequence_number, batch):
+        return
+    executions = run_batch(core, sequence_number, batch)
+    core.tentative = Tentative(sequence_number, batch, core.view, executions)
+    core.trace("executed-tentatively", view=core.view, sequence_number=sequence_number, digest=batch.digest)
+    answer(core, executions)
+
+
+def undo_tentative(core: Core) -> None:
+    """Back to the newest checkpoint, and from there again all that is committed (TENT-3; facts 3.2). Nobody is told
+    anything that they were not told before."""
+    if core.tentative is None:
+        return
+    core.note("tentative-undone", sequence_number=core.tentative.sequence_number)
+    core.tentative = None
+    first, tables = checkpoints.newest(core)
+    core.service.revert()
+    core.tables.restore(tables)
+    for sequence_number in range(first + 1, core.last_executed + 1):
+        digest = core.log.decided_digest(sequence_number)
+        batch = None if digest is None else core.log.batch(digest)
+        require(batch is not None, "what was executed since the newest checkpoint is held")
+        assert batch is not None
+        run_batch(core, sequence_number, batch)
+
+
+def run_batch(core: Core, sequence_number: int, batch: OpenBatch) -> list[Execution]:
+    """The agreed time and the seed move on, then each request is judged and run (EXEC-2)."""
     core.tables.advance(batch.time, sequence_number, batch.digest)
     deadline = core.service.next_deadline()
     if deadline is not None and deadline <= core.tables.time:
         core.service.tick(Context(b"", core.tables.time, core.tables.seed, sequence_number))
-    outcomes: list[tuple[bytes, int, int, int]] = []
-    has_new = False
-    for index, request in enumerate(batch.requests):
-        verdict = execute_request(core, request, sequence_number, index)
-        core.waiting.executed(request)
-        has_new = has_new or verdict.is_new
-        if core.tracing:
-            outcome = verdict.outcome if verdict.is_new else -1
-            outcomes.append((request.client, request.session, request.timestamp, outcome))
+    return [execute_request(core, request, sequence_number, index) for index, request in enumerate(batch.requests)]
+
+
+def answer(core: Core, executions: list[Execution]) -> None:
+    """Reply to the clients of a batch; nobody who may not ask, or who asked for what is long past, gets one."""
+    for request, verdict, _, recovery in executions:
+        is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
+        if verdict.outcome != Outcome.DENIED and not is_stale_in_session and recovery is None:
+            send_reply(core, request, verdict.outcome, verdict.results)
+
+
+def finish(core: Core, sequence_number: int, batch: OpenBatch, executions: list[Execution]) -> None:
+    """The batch is executed for good: nobody waits for it any more."""
     core.last_executed = sequence_number
-    core.trace("executed", sequence_number=sequence_number, digest=batch.digest, requests=outcomes)
-    if has_new:
+    for request, _, revoked, recovery in executions:
+        for client in revoked:  # behind the reply: an administrator may have revoked itself
+            shut_out(core, client)
+        if recovery is not None:
+            epochs.rise(core, recovery)
+        core.waiting.executed(request)
+    if core.tracing:
+        outcomes = [
+            (request.client, request.session, request.timestamp, verdict.outcome if verdict.is_new else -1)
+            for request, verdict, _, _ in executions
+        ]
+        core.trace("executed", sequence_number=sequence_number, digest=batch.digest, requests=outcomes)
+    if any(execution.verdict.is_new for execution in executions):
         timers.on_progress(core)
     if sequence_number % core.settings.checkpoint_interval == 0:
         checkpoints.take(core, sequence_number)
-
-
-def execute_request(core: Core, request: Request, sequence_number: int, index: int) -> Verdict:
-    """Judge one request; run it if it is new; answer its client."""
-    if core.tables.recoveries.replica_of(request.client) is not None:
-        return recover(core, request, sequence_number)
-    revoked: list[bytes] = []
-    if request.session == 0 and request.operations:
-        verdict, revoked = core.tables.change_access(request, sequence_number, core.settings.reply_bytes_max)
-    elif request.session == 0:
-        verdict = core.tables.open_session(request, sequence_number, index)
-    else:
-        verdict = core.tables.judge(request)
-        if verdict.is_new:
-            outcome, results = run(core, request, sequence_number)
-            core.tables.record(request, outcome, results)
-            verdict = Verdict(True, outcome, results)
-    is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
-    if verdict.outcome != Outcome.DENIED and not is_stale_in_session:
-        send_reply(core, request, verdict.outcome, verdict.results)
-    for client in revoked:  # behind the reply: an administrator may have revoked itself
-        shut_out(core, client)
-    return verdict
-
-
-def recover(core: Core, request: Request, sequence_number: int) -> Verdict:
-    """A replica asks to recover, or for what no replica may ask. It is not answered: it executes this itself."""
-    row = core.tables.recoveries.execute(request, sequence_number, core.tables.time)
-    if row is None:
-        return Verdict(False, Outcome.DENIED, ())
-    epochs.rise(core, row)
-    return Verdict(True, Outcome.EXECUTED, ())
-
-
-def run(core: Core, request: Request, sequence_number: int) -> tuple[int, Results]:
-    """The results of a request's operations. None stands for an operation at which the service raised, and for a
-    result for which one reply has no room left: what comes after it, perhaps another caller's, may be smaller.
-
-    ACCESS-4: of a client that may only read, what may change something is not executed; its result is None too, and
-    the outcome says so."""
-    tables, execute = core.tables, core.service.execute
-    grant = tables.access.grant(request.client)
-    assert grant is not None
-    context = Context(request.client, tables.time, tables.seed, sequence_number, grant.prefixes)
-    outcome = Outcome.EXECUTED
-    results: list[bytes | None] = []
-    room = core.settings.reply_bytes_max
-    for operation in request.operations:
-        if grant.is_read_only and not only_reads(core, operation):
-            outcome = Outcome.READ_ONLY
-            results.append(None)
-            continue
-        try:
-            result: bytes | None = execute(operation, context)
-        except MemoryError:
-            raise  # this replica's own trouble: the others go on without it
-        except Exception as error:  # noqa: BLE001 - a defect of the service is an answer, not the end of the group
-            core.refuse("SERVICE", f"raised {type(error).__name__}", request.client.hex()[:8])
-            result = None
-        if result is not None and len(result) > room:
-            result = None
-        room -= 0 if result is None else len(result)
-        results.append(result)
-    return outcome, tuple(results)
-
-
-def only_reads(core: Core, operation: bytes) -> bool:
-    """What the service says of an operation. One at which it raises is no reading."""
-    try:
-        return core.service.only_reads(operation)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as in `run`
-        core.refuse("SERVICE", f"raised {type(error).__name__}", "only_reads")
-        return False
 
 
 def shut_out(core: Core, client: bytes) -> None:

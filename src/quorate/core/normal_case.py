@@ -64,8 +64,12 @@ def answer_executed(core: Core, request: Request) -> bool:
 
 
 def send_reply(core: Core, request: Request, outcome: int, results: tuple[bytes | None, ...]) -> None:
-    """REPLY to the client (OSDI'99 4.2)."""
-    core.reply(Reply(core.view, request.client, request.session, request.timestamp, outcome, results, core.replica_id))
+    """REPLY to the client (OSDI'99 4.2). While its session is part of what is executed tentatively, it says so, and in
+    which view that was prepared (TENT-4)."""
+    tentative = core.tentative if core.tentative is not None and core.tentative.has(request) else None
+    view = core.view if tentative is None else tentative.view
+    client, session, timestamp = request.client, request.session, request.timestamp
+    core.reply(Reply(view, client, session, timestamp, outcome, results, core.replica_id, tentative is not None))
 
 
 def propose(core: Core) -> None:
@@ -96,6 +100,7 @@ def propose_batch(core: Core, requests: list[Waiting]) -> None:
     frame = core.auth.seal(message, (data,))
     record_pre_prepare(core, slot, batch, frame)
     core.broadcast_frame(message, frame)
+    send_commits(core)
 
 
 def record_pre_prepare(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
@@ -175,6 +180,7 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
         return
     prepare = Prepare(core.view, slot.sequence_number, batch.digest, core.replica_id)
     sealed = core.broadcast(prepare)
+    send_commits(core)
     slot.prepares[core.replica_id] = Vote(core.view, batch.digest, sealed if core.signs_everything else b"")
 
 
@@ -271,16 +277,55 @@ def accept_chosen(core: Core, slot: Slot) -> None:
 
 
 def become_prepared(core: Core, slot: Slot) -> None:
-    """prepared(m, v, n, i) holds: into P, on disk, and COMMIT (PREP-1)."""
+    """prepared(m, v, n, i) holds: into P, on disk, and COMMIT (PREP-1), once the turn's conclusions are drawn."""
     assert slot.digest is not None
     claim = PreparedClaim(slot.sequence_number, slot.digest, core.view, prepared_certificate(core, slot))
     slot.phase = Phase.PREPARED
     core.log.prepared_claims[slot.sequence_number] = claim
     core.persist(PreparedRecord(claim.sequence_number, claim.digest, claim.view, claim.certificate))
     core.trace("prepared", view=core.view, sequence_number=slot.sequence_number, digest=slot.digest)
-    commit = Commit(core.view, slot.sequence_number, slot.digest, core.replica_id)
-    core.broadcast(commit)
+    core.held_commits.append(Commit(core.view, slot.sequence_number, slot.digest, core.replica_id))
     slot.commits[core.replica_id] = Vote(core.view, slot.digest, b"")
+
+
+def may_be_undone(core: Core, sequence_number: int, batch: OpenBatch) -> bool:
+    """TENT-2: whether a batch may be executed tentatively; one without requests need not be."""
+    is_before_checkpoint = sequence_number % core.settings.checkpoint_interval == 0
+    return not is_before_checkpoint and bool(batch.requests) and all(request.session for request in batch.requests)
+
+
+def release_commits(core: Core) -> None:
+    """COM-3: the COMMIT of a batch that is answered already, with no other one under way, is held until it can travel
+    with the next PRE-PREPARE or PREPARE, though not for long (facts 3.6). All others leave at once."""
+    if not core.held_commits:
+        return
+    if not can_wait(core, core.held_commits[-1]):
+        send_commits(core)
+        return
+    if core.commits_due is None:
+        core.commits_due = core.now + core.settings.commit_delay_ms * MILLISECOND
+    if core.now >= core.commits_due:
+        send_commits(core)
+
+
+def can_wait(core: Core, commit: Commit) -> bool:
+    """Whether nothing is under way behind a batch, and its replies have left, or will when the one before it, whose
+    replies have left, commits."""
+    if core.tentative is None or commit.sequence_number != core.log.highest_proposed:
+        return False
+    if core.tentative.sequence_number == commit.sequence_number:
+        return True
+    batch = core.log.batch(commit.digest)
+    is_next = core.tentative.sequence_number == commit.sequence_number - 1
+    return is_next and batch is not None and may_be_undone(core, commit.sequence_number, batch)
+
+
+def send_commits(core: Core) -> None:
+    """COMMIT (OSDI'99 4.2), to all."""
+    for commit in core.held_commits:
+        core.broadcast(commit)
+    core.held_commits.clear()
+    core.commits_due = None
 
 
 def prepared_certificate(core: Core, slot: Slot) -> tuple[bytes, ...]:

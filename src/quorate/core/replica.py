@@ -140,7 +140,8 @@ class Replica:
             if core.waiting.has_ready:
                 normal_case.propose(core)
             if not core.touched and core.last_executed == executed:
-                return
+                break
+        normal_case.release_commits(core)
 
     def next_deadline(self) -> int | None:
         """When `settle` has to be called at the latest, in microseconds of the monotonic clock; None: never."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from quorate.core import admission, answers, checkpoints, epochs
 from quorate.core.context import Core, HeldCheckpoint
-from quorate.core.execution import shut_out
+from quorate.core.execution import shut_out, undo_tentative
 from quorate.core.normal_case import is_executed
 from quorate.core.ports import Opened
 from quorate.core.tables import decode_snapshot, encode_snapshot
@@ -79,6 +79,7 @@ def begin(core: Core) -> Transfer | None:
     if core.transfer is not None:
         base = core.transfer.base
     else:
+        undo_tentative(core)
         core.service.checkpoint(base)
         core.note("state-transfer", sequence_number=target.sequence_number, last_executed=base)
     core.transfer = Transfer(target.sequence_number, target.digest, base)

@@ -112,6 +112,8 @@ def deadlines(core: Core) -> list[int]:
         due.append(core.keys.due)
     if core.checkpoints.hashing is not None:
         due.append(core.now)
+    if core.commits_due is not None:
+        due.append(core.commits_due)
     if core.transfer is not None:
         due.append(core.now + min([core.status_interval, *core.transfer.pauses(core.now)]))
     if core.status is Status.VIEW_CHANGE and timers.view_change_deadline is not None:

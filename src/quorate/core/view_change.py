@@ -5,6 +5,7 @@ from __future__ import annotations
 from quorate.core import admission, epochs, timers
 from quorate.core.context import Core, Status
 from quorate.core.new_view import Choice, Undecided, compute_new_view
+from quorate.core.normal_case import send_commits
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
 from quorate.core.recoveries import AHEAD, OUTDATED
@@ -35,6 +36,7 @@ def leave(core: Core, view: int) -> None:
     get prepared: one of them may be authentic here alone, and would end every view that this replica leads (C1). A
     correct client asks again, asks all, and signs."""
     require(view > core.view, "views only grow")
+    send_commits(core)
     if core.is_primary:
         for request, frame in core.log.unprepared_requests():
             core.waiting.forget(request.client)

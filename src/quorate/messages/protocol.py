@@ -75,7 +75,8 @@ class Commit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
     """REPLY: what a request's execution returned (OSDI'99 4.2). `outcome` is an `Outcome`.
 
-    A result is None where the service raised. View and replica are not part of what replicas agree on.
+    A result is None where the service raised. View, replica and whether it is tentative are not part of what replicas
+    agree on. `is_tentative`: the request was executed when it was prepared in `view`, and is not committed here yet.
     """
 
     view: Natural
@@ -85,6 +86,7 @@ class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
     outcome: Annotated[int, Meta(ge=0, lt=16)]
     results: Annotated[tuple[bytes | None, ...], Meta(max_length=OPERATIONS_MAX)]
     replica: ReplicaId
+    is_tentative: bool = False
 
 
 class Checkpoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):

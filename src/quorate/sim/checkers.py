@@ -91,6 +91,8 @@ class Judge:
         self.rotten = Rotten()
         self.revocations = Revocations(self.accuse)
         self._calls: list[Call] = []
+        self._promised: list[Attempt] = []
+        """What clients have an answer to, and no replica is known to have executed for good."""
         self._hearers: dict[str, Callable[[int, Details], None]] = {
             "prepared": self._hear_prepared,
             "committed": self._hear_committed,
@@ -205,21 +207,30 @@ class Judge:
         return client in self._clients and not operation.startswith(b"read ")
 
     def see_completed(self, attempt: Attempt, results: tuple[bytes | None, ...], now: int) -> None:
-        """A correct client accepted a reply: its operations are in the agreed history (facts 7.4, iii)."""
-        self._check_executed(attempt)
+        """A correct client accepted a reply: in the end its operations are in the agreed history (facts 7.4, iii)."""
+        self.see_promised(attempt)
         self._record(attempt, now, results)
 
-    def _check_executed(self, attempt: Attempt) -> None:
-        for operation in attempt.operations:
-            if (attempt.public_key, operation) not in self._executed:
-                self.accuse("reply without execution", f"{attempt.client} got a result for {operation!r}")
+    def see_promised(self, attempt: Attempt) -> None:
+        """A correct client accepted a reply. Perhaps no replica has committed its request yet (TENT-4)."""
+        self._promised.append(attempt)
+
+    def promised(self) -> list[str]:
+        """What clients have an answer to, and is not committed anywhere yet."""
+        self._promised = [attempt for attempt in self._promised if not self._is_executed(attempt)]
+        return [f"{attempt.client} got a result for {attempt.operations}" for attempt in self._promised]
+
+    def _is_executed(self, attempt: Attempt) -> bool:
+        return all((attempt.public_key, operation) in self._executed for operation in attempt.operations)
 
     def see_lost(self, attempt: Attempt) -> None:
         """A client will never know the outcome of a request."""
         self._record(attempt, END_OF_TIME, None)
 
     def check_histories(self) -> None:
-        """Is what the clients saw of each register linearizable?"""
+        """Was all executed that clients were told of? Is what they saw of each register linearizable?"""
+        for promise in self.promised():
+            self.accuse("reply without execution", promise)
         by_key: defaultdict[bytes, list[Call]] = defaultdict(list)
         for call in self._calls:
             by_key[key_of(call.operations[0])].append(call)

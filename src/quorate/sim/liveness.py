@@ -23,18 +23,20 @@ class Pending(NamedTuple):
 
 
 def look_for_end(replicas: Sequence[ReplicaNode], clients: Sequence[ClientNode], judge: Judge) -> Pending | None:
-    """None when every request of every correct client is answered, all correct replicas executed the same, those that
-    restarted without their votes have recovered, and those whose memory rotted have repaired it."""
+    """None when every request of a correct client is answered and committed, all correct replicas executed the same,
+    those that restarted without their votes have recovered, and those whose memory rotted have repaired it."""
     waiting = [client for client in clients if client.is_correct and (client.attempt is not None or not client.is_done)]
     behind = [node for node in replicas if node.is_correct and not _is_level(node, judge)]
     silent = [node for node in replicas if node.is_correct and node.has_lost_votes]
     rotten = [node for node in replicas if node.is_correct and not node.service.is_sound]
-    if not waiting and not behind and not silent and not rotten:
+    promised = judge.promised()
+    if not waiting and not behind and not silent and not rotten and not promised:
         return None
     reasons = [client.describe() for client in waiting]
     reasons += [f"replica {node.address} has not executed {judge.last_executed}" for node in behind]
     reasons += [f"replica {node.address} lost its votes and has not recovered" for node in silent]
     reasons += [f"the memory of replica {node.address} rotted and is not repaired" for node in rotten]
+    reasons += [f"client {promise}, and no replica has committed it" for promise in promised]
     reasons += [node.describe() for node in replicas]
     return Pending(tuple(reasons))
 
@@ -60,6 +62,8 @@ def check_states(replicas: Sequence[ReplicaNode], judge: Judge) -> None:
         if not node.is_correct or report is None or report.last_executed != judge.last_executed:
             continue
         assert isinstance(node.behaviour, Replica)
+        if node.behaviour.core.tentative is not None:
+            continue  # its state is ahead of what it has committed
         service, number = node.service.service, report.last_executed + 1
         service.checkpoint(number)
         ends.setdefault(hashed(service, number) + node.behaviour.core.tables.digest(), node.address)

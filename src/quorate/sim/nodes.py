@@ -383,9 +383,9 @@ class ReplicaNode:
         self._world.transmit(self.address, effect.receiver, effect.frame)
 
     def _send_reply(self, effect: SendReply) -> None:
-        self.service.tell()
-        client = self._world.address_of(effect.message.client)
-        if client is not None:
+        if isinstance(self.behaviour, Replica):
+            self.service.tell_oldest(self.behaviour.core.last_executed)
+        if (client := self._world.address_of(effect.message.client)) is not None:
             self._world.transmit(self.address, client, effect.frame)
 
     def _persist(self, effect: Persist) -> None:

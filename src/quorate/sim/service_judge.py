@@ -52,7 +52,7 @@ class ServiceJudge(Judge):
 
     def see_completed(self, attempt: Attempt, results: tuple[bytes | None, ...], now: int) -> None:
         """A correct client accepted a reply."""
-        self._check_executed(attempt)
+        self.see_promised(attempt)
         self._answered.append(Answered(attempt, now, results))
 
     def see_lost(self, attempt: Attempt) -> None:
@@ -60,6 +60,8 @@ class ServiceJudge(Judge):
 
     def check_histories(self) -> None:
         """Look at the agreed order as a whole."""
+        for promise in self.promised():
+            self.accuse("reply without execution", promise)
         self._check_alone()
         for answered in self._answered:
             self._check_answer(answered)
@@ -72,6 +74,10 @@ class ServiceJudge(Judge):
             self._executed_times[said] += 1
             if self._executed_times[said] > self._asked_times[said] > 0:
                 self.accuse("exactly once", f"{execution.operation!r} is executed at {number} once more than asked for")
+
+    def _is_executed(self, attempt: Attempt) -> bool:
+        """By its session and timestamp: its operations may have been asked for before."""
+        return (attempt.public_key, *attempt.request) in self._executed_requests
 
     def _differs(self, replica: int, place: str, execution: Execution, known: Execution) -> None:
         if execution._replace(result=known.result) != known:

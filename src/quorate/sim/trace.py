@@ -63,7 +63,8 @@ def _details(message: Message, name: Name) -> str:
             return f"view={message.view} number={message.sequence_number} digest={name(message.digest)}"
         case Reply():
             results = "; ".join("!" if result is None else _readable(result) for result in message.results)
-            return f"view={message.view} timestamp={message.timestamp} outcome={message.outcome} [{results}]"
+            tentative = " tentative" if message.is_tentative else ""
+            return f"view={message.view} timestamp={message.timestamp} outcome={message.outcome} [{results}]{tentative}"
         case Checkpoint():
             return f"number={message.sequence_number} digest={name(message.digest)}"
         case ViewChange():

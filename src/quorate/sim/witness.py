@@ -48,12 +48,15 @@ class Witness:
         self._is_damaged = False
         self._newest_when_it_rotted = 0
 
-    def tell(self, sequence_number: int | None = None) -> None:
-        """Something leaves: tell the judge what was executed up to this batch, or in the oldest batch untold."""
-        if self._unseen:
-            last = self._unseen[0].context.sequence_number if sequence_number is None else sequence_number
-            while self._unseen and self._unseen[0].context.sequence_number <= last:
-                self._tell(self._unseen.pop(0))
+    def tell(self, sequence_number: int) -> None:
+        """Tell the judge what was executed up to this batch."""
+        while self._unseen and self._unseen[0].context.sequence_number <= sequence_number:
+            self._tell(self._unseen.pop(0))
+
+    def tell_oldest(self, committed: int) -> None:
+        """Something leaves: tell the judge what was executed in the oldest batch untold, unless that is tentative."""
+        if self._unseen and self._unseen[0].context.sequence_number <= committed:
+            self.tell(self._unseen[0].context.sequence_number)
 
     def _tell(self, seen: Seen) -> None:
         operation, context = seen.operation, seen.context

@@ -29,6 +29,7 @@ class WrongReplies(Strategy):
                 replace(reply, timestamp=reply.timestamp + 1),
                 replace(reply, session=reply.session ^ 1),
                 replace(reply, outcome=random.randrange(5)),
+                replace(reply, is_tentative=not reply.is_tentative),
             )
         )
         lie = SendReply(wrong, self.tools.authenticator.seal(wrong))

@@ -37,8 +37,9 @@ class Judge:
         self.last_executed = 0
         self.highest_view = 0
         self.believed: dict[RequestId, Content] = {}
-        """What f + 1 identities said alike: no client needs more. The two copies of a twin are one identity."""
-        self._weak = quorums.weak
+        """What clients may believe: f + 1 identities said it, or a quorum, tentatively in one view. The two copies
+        of a twin are one identity."""
+        self._quorums = quorums
         self._correct = correct
         self._prepared: dict[object, bytes] = {}
         self._checkpoints: dict[object, bytes] = {}
@@ -46,6 +47,8 @@ class Judge:
         self._position: dict[int, int] = {}
         self._executed_at: dict[RequestId, int] = {}
         self._sayers: defaultdict[RequestId, dict[Content, set[int]]] = defaultdict(dict)
+        self._preparers: defaultdict[tuple[RequestId, Content, int], set[int]] = defaultdict(set)
+        """Who said it tentatively, by view."""
 
     def accuse(self, rule: str, text: str) -> None:
         """A rule was broken."""
@@ -109,11 +112,12 @@ class Judge:
         request = (reply.client, reply.session, reply.timestamp)
         content = Content(reply.outcome, reply.results)
         sayers = self._sayers[request].setdefault(content, set())
-        sayers.add(reply.replica)
-        if len(sayers) >= self._weak:
+        preparers = self._preparers[request, content, reply.view]
+        (preparers if reply.is_tentative else sayers).add(reply.replica)
+        if len(sayers) >= self._quorums.weak or len(sayers | preparers) >= self._quorums.quorum:
             believed = self.believed.setdefault(request, content)
             if believed != content:
-                self.accuse("one belief", f"f + 1 replies to {request[1:]} say {believed}, f + 1 others {content}")
+                self.accuse("one belief", f"a certificate for {request[1:]} says {believed}, another one {content}")
         return self.believed.get(request)
 
     def check_end(self, logs: set[bytes]) -> None:

@@ -1,0 +1,56 @@
+"""What the replicas answer to one request, and when that can be believed. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quorate.core.quorum import Quorums
+from quorate.messages.protocol import Reply
+
+Results = tuple[bytes | None, ...]
+
+
+class Ballot(NamedTuple):
+    """What a reply says, apart from what may differ between correct replicas."""
+
+    outcome: int
+    results: Results
+
+
+class Vote(NamedTuple):
+    """A replica's latest reply."""
+
+    ballot: Ballot
+    view: int
+    is_tentative: bool
+
+
+class Votes:
+    """The answers to one request: one vote a replica, its latest (B13)."""
+
+    def __init__(self, quorums: Quorums) -> None:
+        self._quorums = quorums
+        self._votes: dict[int, Vote] = {}
+
+    def take(self, reply: Reply) -> None:
+        """Count an authentic reply to the request."""
+        self._votes[reply.replica] = Vote(Ballot(reply.outcome, reply.results), reply.view, reply.is_tentative)
+
+    def replies_needed(self) -> int:
+        """How many equal replies of replicas that have committed it make a certificate: f + 1 (OSDI'99 4.1)."""
+        return self._quorums.weak
+
+    def tentative_replies_needed(self) -> int:
+        """How many, where some are tentative: a quorum, so f + 1 correct replicas prepared it (OSDI'99 5.1)."""
+        return self._quorums.quorum
+
+    def certified(self) -> Ballot | None:
+        """What enough replicas say alike. Tentative replies go together only if they are of one view (TENT-4)."""
+        votes = list(self._votes.values())
+        for vote in votes if len(votes) >= self.replies_needed() else ():
+            alike = [other for other in votes if other.ballot == vote.ballot]
+            committed = sum(1 for other in alike if not other.is_tentative)
+            prepared = sum(1 for other in alike if other.is_tentative and other.view == vote.view)
+            if committed >= self.replies_needed() or committed + prepared >= self.tentative_replies_needed():
+                return vote.ballot
+        return None
