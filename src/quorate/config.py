@@ -69,6 +69,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a batch is executed and answered when it is prepared, before it commits (OSDI'99 5.1)."""
     commit_delay_ms: Annotated[int, Meta(ge=0, le=1000)] = 10
     """How long the COMMIT of a batch that was answered tentatively may wait for a message that it can travel with."""
+    digest_replies: bool = True
+    """Whether large results are sent whole by one replica, and as a digest by the others (OSDI'99 5.1)."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
@@ -110,6 +112,7 @@ SETTING_COMMENTS: Final = {
     "recovery_interval_ms": "how often each replica recovers by itself, one after the other; 0: never",
     "tentative_execution": "execute and answer a batch when it is prepared, one message delay before it commits",
     "commit_delay_ms": "how long a COMMIT may wait to travel with another message, when its batch is answered already",
+    "digest_replies": "one replica sends large results whole, the others their digest",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

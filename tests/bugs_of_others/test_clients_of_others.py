@@ -12,7 +12,7 @@ from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.session import Completed, SendRequest, Session
 from quorate.client.votes import Votes
 from quorate.config import Settings
-from quorate.core import normal_case, retransmission
+from quorate.core import normal_case, replies, retransmission
 from quorate.core.context import Status
 from quorate.core.replica import DISPATCH
 from quorate.core.tables import ReplicatedTables
@@ -51,7 +51,7 @@ def test_scenario_13_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         request = opened.message
         if request.session and all(operation.startswith(b"read ") for operation in request.operations):
             results = tuple(core.service.query(operation, None) for operation in request.operations)
-            normal_case.send_reply(core, request, Outcome.EXECUTED, results)
+            replies.send_reply(core, request, Outcome.EXECUTED, results)
         honest(core, opened)
 
     for table in DISPATCH.values():

@@ -109,7 +109,7 @@ def test_correction_11_replies_of_different_views_never_stand_for_a_prepared_req
 
 def test_correction_11_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library's rule."""
-    weaken(monkeypatch, Votes.certified, " and other.view == vote.view", "")
+    weaken(monkeypatch, Votes.agreed, " and other.view == vote.view", "")
     assert replies_in_views(0, 1, 1).certified() is not None
 
 

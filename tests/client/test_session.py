@@ -17,8 +17,10 @@ from quorate.client.session import (
     SessionEffect,
 )
 from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
+from quorate.core.quorum import designated_of
 from quorate.errors import PermissionDenied, RequestRefused
 from quorate.messages.codec import decode, decode_envelope
+from quorate.messages.digests import reply_digest
 from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
 
 WALL = 1_700_000_000_000_000
@@ -69,6 +71,24 @@ class Bench:
         reply = Reply(view, request.client, request.session, request.timestamp, outcome, results, replica)
         self.session.receive(reply, self.now)
         return self.settle()
+
+    def digest(self, replica: int, *results: bytes | None, is_tentative: bool = False) -> list[SessionEffect]:
+        """The replica says that it has executed the request, with what results by their digest."""
+        request, digest = self.request, reply_digest(Outcome.EXECUTED, results)
+        client, session, timestamp = request.client, request.session, request.timestamp
+        reply = Reply(0, client, session, timestamp, Outcome.EXECUTED, digest, replica, is_tentative)
+        self.session.receive(reply, self.now)
+        return self.settle()
+
+    @property
+    def designated(self) -> int:
+        """Who sends the results of the present request, if they are large."""
+        return designated_of(self.request.client, self.request.session, self.request.timestamp, 4)
+
+    @property
+    def others(self) -> list[int]:
+        """All but that one."""
+        return [replica for replica in EVERYONE if replica != self.designated]
 
     def certificate(self, outcome: int, *results: bytes | None, view: int = 0) -> list[SessionEffect]:
         request = self.request
@@ -330,6 +350,152 @@ class TestSending:
 
         assert bench.settle() == [Completed((b"1",))]
         assert len(bench.sent) == count
+
+
+class TestDigests:
+    """DIG-4: what becomes of a request whose results are known by their digest alone."""
+
+    LARGE = b"r" * 1000
+
+    def agree(self, bench: Bench, *replicas: int) -> None:
+        """They say the digest, a millisecond after the request was sent."""
+        bench.now += 1000
+        for replica in replicas:
+            assert bench.digest(replica, self.LARGE) == []
+
+    def test_dig_4_the_results_are_waited_for_as_long_again_as_the_certificate_took(self, bench: Bench) -> None:
+        bench.open(b"a")
+        count = len(bench.sent)
+        self.agree(bench, *bench.others)
+
+        assert len(bench.sent) == count
+        assert bench.session.next_deadline() == bench.now + 1000
+        assert bench.reply(bench.designated, Outcome.EXECUTED, self.LARGE) == [Completed((self.LARGE,))]
+
+    def test_dig_4_then_all_are_asked_once_and_nothing_is_signed_for_it(self, bench: Bench) -> None:
+        """5.1: "it retransmits the request (as usual) requesting all replicas to send full replies"."""
+        bench.open(b"a")
+        frame, count = bench.sent[-1].frame, len(bench.sent)
+        self.agree(bench, *bench.others)
+        bench.now += 1000
+        assert bench.settle() == []
+
+        assert bench.sent[count:] == [SendRequest(EVERYONE, frame)]
+        assert bench.session.next_deadline() == bench.now + FIRST_INTERVAL
+        assert bench.reply(bench.others[0], Outcome.EXECUTED, self.LARGE) == [Completed((self.LARGE,))]
+        bench.begin(b"b")
+        assert len(decode_envelope(bench.sent[-1].frame).authentication) != SIGNED_BYTES
+
+    def test_dig_4_after_that_it_is_sent_again_as_ever(self, bench: Bench) -> None:
+        bench.open(b"a")
+        count = len(bench.sent)
+        self.agree(bench, *bench.others)
+        for _ in range(3):
+            bench.now += 1000
+            bench.settle()
+        assert len(bench.sent) == count + 1
+        bench.now += FIRST_INTERVAL
+        bench.settle()
+        assert [sent.receivers for sent in bench.sent[count:]] == [EVERYONE, EVERYONE]
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_dig_4_a_liar_whose_turn_it_is_is_not_waited_for(self, bench: Bench, is_first: bool) -> None:
+        """B14: wrong results, or a digest where the results should be."""
+        bench.open(b"a")
+        count, liar, others = len(bench.sent), bench.designated, bench.others
+        if is_first:
+            bench.reply(liar, Outcome.EXECUTED, b"lie" * 1000)
+            self.agree(bench, *others[:2])
+        else:
+            self.agree(bench, *others[:2])
+            bench.digest(liar, self.LARGE)
+
+        assert [sent.receivers for sent in bench.sent[count:]] == [EVERYONE]
+        assert bench.reply(others[0], Outcome.EXECUTED, self.LARGE) == [Completed((self.LARGE,))]
+
+    def test_dig_4_nor_one_whose_link_is_lost(self, bench: Bench) -> None:
+        bench.open(b"a")
+        count = len(bench.sent)
+        bench.session.link_changed(bench.others[-1], bench.now)
+        self.agree(bench, *bench.others[:2])
+        assert len(bench.sent) == count
+        bench.session.link_changed(bench.designated, bench.now)
+        bench.settle()
+        assert [sent.receivers for sent in bench.sent[count:]] == [EVERYONE]
+
+    def test_dig_4_who_was_silent_in_its_turn_is_not_waited_for_in_its_next(self, bench: Bench) -> None:
+        bench.open(b"a")
+        silent = bench.designated
+        for turn in range(3):
+            while bench.designated != silent:
+                self.agree(bench, *bench.others[:1])
+                bench.reply(bench.designated, Outcome.EXECUTED, self.LARGE)
+                bench.begin(b"next")
+            count = len(bench.sent)
+            self.agree(bench, *bench.others)
+            assert len(bench.sent) == count + (turn > 0)
+            bench.now += 1000
+            bench.settle()
+            assert len(bench.sent) == count + 1
+            bench.reply(bench.others[0], Outcome.EXECUTED, self.LARGE)
+            bench.begin(b"next")
+
+    def test_dig_4_until_it_sends_them(self, bench: Bench) -> None:
+        bench.open(b"a")
+        silent = bench.designated
+        self.agree(bench, *bench.others)
+        bench.now += 1000
+        bench.settle()
+        assert bench.reply(bench.others[0], Outcome.EXECUTED, self.LARGE) == [Completed((self.LARGE,))]
+        for is_trusted in (False, True):
+            bench.begin(b"next")
+            while bench.designated != silent:
+                self.agree(bench, *bench.others[:1])
+                bench.reply(bench.designated, Outcome.EXECUTED, self.LARGE)
+                bench.begin(b"next")
+            if is_trusted:
+                count = len(bench.sent)
+                self.agree(bench, *bench.others)
+                assert len(bench.sent) == count
+            else:
+                bench.reply(silent, Outcome.EXECUTED, self.LARGE)
+                assert bench.digest(bench.others[0], self.LARGE) == [Completed((self.LARGE,))]
+
+    def test_dig_4_who_is_only_a_little_slower_than_the_rest_is_trusted_again(self, bench: Bench) -> None:
+        bench.open(b"a")
+        slow = bench.designated
+        bench.session.link_changed(slow, bench.now)
+        for is_trusted in (False, True):
+            while bench.designated != slow:
+                self.agree(bench, *bench.others[:1])
+                bench.reply(bench.designated, Outcome.EXECUTED, self.LARGE)
+                bench.begin(b"next")
+            count = len(bench.sent)
+            self.agree(bench, *bench.others)
+            assert len(bench.sent) == count + (not is_trusted)
+            bench.now += 999
+            assert bench.reply(slow, Outcome.EXECUTED, self.LARGE) == [Completed((self.LARGE,))]
+            bench.begin(b"next")
+
+    def test_dig_4_while_nobody_agrees_nothing_is_asked(self, bench: Bench) -> None:
+        bench.open(b"a")
+        count = len(bench.sent)
+        bench.now += 1000
+        bench.digest(bench.others[0], self.LARGE)
+        bench.digest(bench.others[1], b"another" * 100)
+        bench.now += FIRST_INTERVAL // 2
+        bench.settle()
+        assert len(bench.sent) == count
+
+    def test_dig_4_a_quorum_of_tentative_digests_is_needed(self, bench: Bench) -> None:
+        """TENT-4 holds for digests too."""
+        bench.open(b"a")
+        for replica in bench.others[:2]:
+            bench.digest(replica, self.LARGE, is_tentative=True)
+        assert bench.session.next_deadline() == bench.now + FIRST_INTERVAL
+        bench.now += 1000
+        bench.digest(bench.others[2], self.LARGE, is_tentative=True)
+        assert bench.session.next_deadline() == bench.now + 1000
 
 
 class TestViews:

@@ -6,6 +6,7 @@ import pytest
 
 from quorate.client.votes import Ballot, Votes
 from quorate.core.quorum import quorums_of
+from quorate.messages.digests import reply_digest
 from quorate.messages.protocol import Outcome, Reply
 
 ONE = (b"1",)
@@ -69,4 +70,65 @@ def test_what_differs_does_not_go_together() -> None:
     counted.take(reply(2, 0, True))
     assert counted.certified() is None
     counted.take(reply(3, 0, True))
+    assert counted.certified() == YES
+
+
+LARGE = (b"1" * 300,)
+LARGE_YES = Ballot(Outcome.EXECUTED, LARGE)
+
+
+def digest(replica: int, view: int = 0, is_tentative: bool = False, outcome: int = Outcome.EXECUTED) -> Reply:
+    return Reply(view, b"c" * 32, 1, 1, outcome, reply_digest(outcome, LARGE), replica, is_tentative)
+
+
+def test_dig_3_whole_results_and_their_digest_count_together() -> None:
+    """Facts 3.1: one replica sends the results, the others vouch for them."""
+    counted = votes((0, 0, False), results=LARGE)
+    assert counted.agreed() is counted.certified() is None
+    counted.take(digest(1))
+    assert counted.certified() == LARGE_YES
+
+
+def test_dig_3_a_digest_alone_is_no_result() -> None:
+    counted = votes()
+    for replica in (1, 2, 3):
+        counted.take(digest(replica))
+    assert counted.agreed() == reply_digest(Outcome.EXECUTED, LARGE)
+    assert counted.certified() is None
+    counted.take(reply(0, 0, False, (b"2" * 300,)))
+    assert counted.certified() is None
+    counted.take(reply(0, 0, False, LARGE))
+    assert counted.certified() == LARGE_YES
+
+
+def test_dig_3_one_replica_alone_proves_nothing_by_both() -> None:
+    counted = votes((0, 0, False), results=LARGE)
+    counted.take(digest(0))
+    assert counted.agreed() is None
+
+
+def test_dig_3_a_digest_does_not_take_back_what_its_sender_said_whole() -> None:
+    """A replica that comes to another view answers once more, perhaps by a digest."""
+    counted = votes((0, 0, True), results=LARGE)
+    counted.take(digest(0, view=1, is_tentative=True))
+    for replica in (1, 2):
+        counted.take(digest(replica, view=1, is_tentative=True))
+    assert counted.certified() == LARGE_YES
+
+
+def test_dig_3_tentative_digests_go_together_only_within_one_view() -> None:
+    counted = votes((0, 1, True), results=LARGE)
+    counted.take(digest(1, view=1, is_tentative=True))
+    counted.take(digest(2, view=2, is_tentative=True))
+    assert counted.agreed() is None
+    counted.take(digest(3, view=1, is_tentative=True))
+    assert counted.certified() == LARGE_YES
+
+
+def test_dig_3_a_digest_of_small_results_vouches_for_nothing() -> None:
+    """No correct replica sends one, so it need not count; nor does it stand in the way."""
+    counted = votes((0, 0, False))
+    counted.take(Reply(0, b"c" * 32, 1, 1, Outcome.EXECUTED, reply_digest(Outcome.EXECUTED, ONE), 1))
+    assert counted.certified() is None
+    counted.take(reply(2, 0, False))
     assert counted.certified() == YES

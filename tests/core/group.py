@@ -151,6 +151,7 @@ class Group:
         self.traces: list[list[Trace]] = [[] for _ in range(replica_count)]
         self.sent: list[tuple[int, Message]] = []
         self.replies: list[tuple[int, Reply]] = []
+        self.reply_frames: list[bytes] = []
         self.pieces: list[tuple[int, BackupPieces, bytes]] = []
         self.reaches: Filter = lambda sender, receiver, message: True
         self.stopped: set[int] = set()
@@ -173,8 +174,9 @@ class Group:
                         self.wire.append((sender, receiver, frame))
                 case SendReply(BackupPieces() as message, frame):
                     self.pieces.append((sender, message, frame))
-                case SendReply(message, _):
+                case SendReply(message, frame):
                     self.replies.append((sender, message))
+                    self.reply_frames.append(frame)
                 case Trace():
                     self.traces[sender].append(effect)
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bugs_of_others.staging import Stage
 from bugs_of_others.test_environment import new_primary_behind
+from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from core.group import Group, key_pair
 from mutants.catalogue import MUTANTS
 from mutants.mutation import Mutant, mutated
@@ -30,6 +31,7 @@ from quorate.messages.protocol import (
     Commit,
     NewKey,
     NewView,
+    Outcome,
     Prepare,
     PreparedClaim,
     PrePreparedClaim,
@@ -355,3 +357,26 @@ def test_a_liar_would_recover_without_end() -> None:
     assert len(recoveries()) == 1
     with mutated(named("a replica may recover as often")):
         assert len(recoveries()) == 5
+
+
+def asks_for_results() -> tuple[bool, bool]:
+    """Whether a client whose results did not come asks for them soon, and whether it asks in the end."""
+    bench, large = Bench(), b"r" * 1000
+    bench.open(b"a")
+    before = len(bench.sent)
+    for replica in bench.others:
+        bench.digest(replica, large)
+    bench.now += FIRST_INTERVAL - 1
+    bench.settle()
+    is_soon = len(bench.sent) > before
+    bench.now += FIRST_INTERVAL
+    bench.settle()
+    assert bench.sent[-1].receivers == EVERYONE
+    return is_soon, bool(bench.reply(bench.others[0], Outcome.EXECUTED, large))
+
+
+def test_results_that_are_not_asked_for_come_with_the_next_retransmission() -> None:
+    """Nothing is lost but time: an interval of retransmission where a round trip would do."""
+    assert asks_for_results() == (True, True)
+    with mutated(named("nobody asks for results")):
+        assert asks_for_results() == (False, True)

@@ -20,8 +20,8 @@ from quorate.messages.protocol import Message
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "PROTOCOL.md").read_text()
 ID = re.compile(
-    r"\b(?:ACCESS|BACKUP|COM|CP|DEC|DISK|EPOCH|EXEC|FETCH|FRAME|GC|INV|KEY|NV|PP|PREP|REC|REQ|SESS|ST|STAT|TENT|TIME"
-    r"|TIMER|VC|VOTE)-(?:\d+|A|B)\b"
+    r"\b(?:ACCESS|BACKUP|COM|CP|DEC|DIG|DISK|EPOCH|EXEC|FETCH|FRAME|GC|INV|KEY|NV|PP|PREP|REC|REQ|SEP|SESS|ST|STAT|TENT"
+    r"|TIME|TIMER|VC|VOTE)-(?:\d+|A|B)\b"
 )
 KINDS = {kind.__name__: kind for kind in get_args(Message)}
 NOT_FOR_REPLICAS = {"Reply", "Inspect", "Inspection", "BackupPieces"}

@@ -122,14 +122,13 @@ class Coalescer:
                 self._settle(lane, now)
 
     def link_changed(self, replica_id: int) -> None:
-        """The link to a replica was opened or lost: what waits for this primary goes to all (decisions)."""
+        """The link to a replica was opened or lost: what waits for it goes to all (decisions)."""
         if self._is_closed:
             return
         now = _now()
         for lane in self._lanes:
-            if lane.session.primary == replica_id:
-                lane.session.primary_lost(now)
-                self._settle(lane, now)
+            lane.session.link_changed(replica_id, now)
+            self._settle(lane, now)
 
     # -------------------------------------------------------------------------------------------- requests
 

@@ -23,19 +23,17 @@ session opens above it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.known import Openings, Views
+from quorate.client.outstanding import Outstanding, Step
 from quorate.client.sizes import request_bytes
-from quorate.client.votes import Ballot, Votes
+from quorate.client.votes import Ballot, Results
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.errors import PermissionDenied, RequestFailed, RequestRefused
 from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
-
-Results = tuple[bytes | None, ...]
 
 IDLE_MICROSECONDS: Final = 2_000_000
 """A session that was not used for so long may have been closed by now (see above)."""
@@ -75,32 +73,6 @@ class Failed(NamedTuple):
 SessionEffect = SendRequest | Completed | Failed
 
 
-class Step(Enum):
-    """What is outstanding."""
-
-    OPENING = auto()
-    REQUEST = auto()
-    ACCESS = auto()
-    """A request of session 0 that concerns the access table."""
-
-
-class _Outstanding:
-    """A request on its way, and the answers to it."""
-
-    __slots__ = ("deadline", "frame", "interval", "is_signed", "request", "step", "votes")
-
-    def __init__(self, step: Step, request: Request, frame: bytes, votes: Votes, deadline: int, interval: int) -> None:
-        self.step = step
-        self.request = request
-        self.frame = frame
-        self.is_signed = False
-        """Whether the frame was sealed to be signed, whatever the policy."""
-        self.votes = votes
-        self.deadline = deadline
-        """When to send it to all, unless it is answered before."""
-        self.interval = interval
-
-
 class Session:
     """One session of a client: one request at a time, each executed at most once.
 
@@ -129,10 +101,12 @@ class Session:
         self._session: int | None = None
         self._last_used = 0
         self._operations: tuple[bytes, ...] | None = None
-        self._outstanding: _Outstanding | None = None
+        self._outstanding: Outstanding | None = None
         self._effects: list[SessionEffect] = []
         self._to_sign = 0
         """How many of the next requests are signed, whatever the policy."""
+        self._unreliable: set[int] = set()
+        """Replicas that did not send the results when that was up to them last: nobody waits for them (DIG-4)."""
 
     # ------------------------------------------------------------------------------------------- questions
 
@@ -166,7 +140,7 @@ class Session:
 
     def next_deadline(self) -> int | None:
         """When to settle again although nothing came in."""
-        return None if self._outstanding is None else self._outstanding.deadline
+        return None if self._outstanding is None else self._outstanding.next_deadline()
 
     # ---------------------------------------------------------------------------------------------- inputs
 
@@ -198,6 +172,13 @@ class Session:
         if self._outstanding is not None and self.awaits(reply.session, reply.timestamp):
             self._outstanding.votes.take(reply)
 
+    def link_changed(self, replica: int, now: int) -> None:
+        """The link to a replica is gone, or new: what was on its way is lost."""
+        if replica == self.primary:
+            self.primary_lost(now)
+        if self._outstanding is not None and replica == self._outstanding.designated:
+            self._unreliable.add(replica)
+
     def primary_lost(self, now: int) -> None:
         """The link to the believed primary is gone, or new: send to all at once (decisions)."""
         if self._outstanding is not None:
@@ -214,8 +195,10 @@ class Session:
         while self._outstanding is not None:
             ballot = self._outstanding.votes.certified()
             if ballot is None:
+                self._ask_for_results(self._outstanding, now)
                 self._retransmit_when_due(self._outstanding, now)
                 break
+            self._judge_designated(self._outstanding, now)
             step = self._outstanding.step
             self._outstanding = None
             _RULES.get((step, ballot.outcome), Session._on_unexpected)(self, ballot, now)
@@ -255,13 +238,33 @@ class Session:
         self._send(Step.ACCESS, Request(self._authenticator.client_id, 0, timestamp, self._operations), now)
 
     def _send(self, step: Step, request: Request, now: int) -> None:
-        frame, interval = self._authenticator.seal(request, self._to_sign > 0), self._first_interval
-        self._outstanding = _Outstanding(step, request, frame, Votes(self._quorums), now + interval, interval)
-        self._outstanding.is_signed = self._to_sign > 0
+        is_signed = self._to_sign > 0
         self._to_sign = max(0, self._to_sign - 1)
+        frame = self._authenticator.seal(request, is_signed)
+        self._outstanding = Outstanding(step, request, frame, is_signed, self._quorums, now, self._first_interval)
         self._effects.append(SendRequest((self.primary,), frame))
 
-    def _retransmit_when_due(self, outstanding: _Outstanding, now: int) -> None:
+    def _ask_for_results(self, outstanding: Outstanding, now: int) -> None:
+        """DIG-4: enough replicas agree on a digest, and the one that is to send the results has sent none, or others:
+        ask all of them at once, and once; whoever is asked again answers whole. No other copy is signed for that."""
+        if not outstanding.lacks_results(now):
+            return
+        designated = outstanding.designated
+        may_come = designated not in self._unreliable and not outstanding.votes.has_heard(designated)
+        if may_come and outstanding.whole_due is not None and now < outstanding.whole_due:
+            return
+        self._unreliable.add(designated)
+        outstanding.was_asked_whole = True
+        outstanding.deadline = now + outstanding.interval
+        self._effects.append(SendRequest(self._everyone, outstanding.frame))
+
+    def _judge_designated(self, outstanding: Outstanding, now: int) -> None:
+        """Who has sent the results in time, when that was up to it, is waited for the next time."""
+        is_in_time = outstanding.whole_due is None or now <= outstanding.whole_due
+        if is_in_time and outstanding.votes.has_whole(outstanding.designated):
+            self._unreliable.discard(outstanding.designated)
+
+    def _retransmit_when_due(self, outstanding: Outstanding, now: int) -> None:
         """To all replicas, ever more slowly (OSDI'99 4.1); signed, as are the next ones: it may be that some replicas
         believe nothing else of this client (REQ-3)."""
         if now >= outstanding.deadline:

@@ -19,6 +19,7 @@ from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.recoveries import Recoveries
 from quorate.core.scrubbed import Scrub
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
+from quorate.core.tentative import Tentative
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
 from quorate.errors import AuthenticationFailed
@@ -36,7 +37,6 @@ from quorate.messages.protocol import (
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
-    from quorate.core.requests import Execution
     from quorate.core.transfer import Transfer
 
 MILLISECOND: Final = 1000
@@ -67,21 +67,6 @@ class HeldCheckpoint:
         self.digest = digest
         self.service_digest = service_digest
         self.tables = tables
-
-
-class Tentative(NamedTuple):
-    """The batch that is executed here and not committed yet (OSDI'99 5.1). See `core/execution.py`."""
-
-    sequence_number: int
-    batch: OpenBatch
-    view: int
-    """In which it was prepared."""
-    executions: list[Execution]
-
-    def has(self, request: Request) -> bool:
-        """Whether it is about a request of the same session."""
-        session = (request.client, request.session)
-        return any((one.client, one.session) == session for one in self.batch.requests)
 
 
 class Frozen(NamedTuple):

@@ -10,12 +10,14 @@ TENT-3  What was executed tentatively stands if its digest is decided for its nu
 from __future__ import annotations
 
 from quorate.core import checkpoints, epochs, timers
-from quorate.core.context import Core, Status, Tentative
+from quorate.core.context import Core, Status
 from quorate.core.effects import CloseLinks
 from quorate.core.log import OpenBatch, Phase
-from quorate.core.normal_case import may_be_undone, send_reply
+from quorate.core.normal_case import may_be_undone
 from quorate.core.ports import Context
+from quorate.core.replies import send_reply
 from quorate.core.requests import Execution, execute_request
+from quorate.core.tentative import Tentative
 from quorate.errors import require
 from quorate.messages.protocol import Outcome
 
@@ -103,7 +105,7 @@ def answer(core: Core, executions: list[Execution]) -> None:
     for request, verdict, _, recovery in executions:
         is_stale_in_session = verdict.outcome == Outcome.STALE and request.session != 0
         if verdict.outcome != Outcome.DENIED and not is_stale_in_session and recovery is None:
-            send_reply(core, request, verdict.outcome, verdict.results)
+            send_reply(core, request, verdict.outcome, verdict.results, is_first=verdict.is_new)
 
 
 def finish(core: Core, sequence_number: int, batch: OpenBatch, executions: list[Execution]) -> None:

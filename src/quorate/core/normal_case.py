@@ -10,6 +10,7 @@ from quorate.core import admission
 from quorate.core.context import MILLISECOND, Core, Status
 from quorate.core.log import OpenBatch, Parked, Phase, Slot, Vote, open_batch
 from quorate.core.ports import Opened
+from quorate.core.replies import send_reply
 from quorate.core.waiting import Waiting
 from quorate.errors import MalformedMessage, require
 from quorate.messages.codec import encode_batch, without_attachments
@@ -21,7 +22,6 @@ from quorate.messages.protocol import (
     Prepare,
     PreparedClaim,
     PrePrepare,
-    Reply,
     Request,
 )
 from quorate.messages.records import DecidedRecord, PreparedRecord, PrePreparedRecord
@@ -45,7 +45,7 @@ def on_request(core: Core, opened: Opened) -> None:
 
 
 def answer_executed(core: Core, request: Request) -> bool:
-    """Resend the reply of a request that was executed here; True when there is nothing left to order (REQ-2)."""
+    """Resend the reply of a request that was executed here, whole; True when there is nothing left to order (REQ-2)."""
     if request.session == 0:
         last = core.tables.last_opening(request.client)
         if last is None or request.timestamp > last.timestamp:
@@ -61,15 +61,6 @@ def answer_executed(core: Core, request: Request) -> bool:
     if request.timestamp == row.timestamp:
         send_reply(core, request, row.outcome, row.results)
     return True
-
-
-def send_reply(core: Core, request: Request, outcome: int, results: tuple[bytes | None, ...]) -> None:
-    """REPLY to the client (OSDI'99 4.2). While its session is part of what is executed tentatively, it says so, and in
-    which view that was prepared (TENT-4)."""
-    tentative = core.tentative if core.tentative is not None and core.tentative.has(request) else None
-    view = core.view if tentative is None else tentative.view
-    client, session, timestamp = request.client, request.session, request.timestamp
-    core.reply(Reply(view, client, session, timestamp, outcome, results, core.replica_id, tentative is not None))
 
 
 def propose(core: Core) -> None:

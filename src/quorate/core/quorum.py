@@ -1,4 +1,4 @@
-"""The arithmetic of quorums: the one place that computes f, f+1 and the quorum."""
+"""The arithmetic of quorums: the one place that computes f, f+1 and the quorum, and whose turn it is."""
 
 from __future__ import annotations
 
@@ -32,3 +32,9 @@ def quorums_of(replica_count: int) -> Quorums:
 def primary_of(view: int, replica_count: int) -> int:
     """The primary of a view: v mod n (OSDI'99 section 4)."""
     return view % replica_count
+
+
+def designated_of(client: bytes, session: int, timestamp: int, replica_count: int) -> int:
+    """The replica that sends a request's results whole when they are large (OSDI'99 5.1): another one from request to
+    request, so that all send as much."""
+    return (int.from_bytes(client[-2:], "big") + session + timestamp) % replica_count

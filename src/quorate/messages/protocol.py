@@ -75,8 +75,9 @@ class Commit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
     """REPLY: what a request's execution returned (OSDI'99 4.2). `outcome` is an `Outcome`.
 
-    A result is None where the service raised. View, replica and whether it is tentative are not part of what replicas
-    agree on. `is_tentative`: the request was executed when it was prepared in `view`, and is not committed here yet.
+    A result is None where the service raised. In place of large results there may be their digest
+    (`digests.reply_digest`). View, replica, that, and whether it is tentative are not part of what replicas agree on.
+    `is_tentative`: the request was executed when it was prepared in `view`, and is not committed here yet.
     """
 
     view: Natural
@@ -84,7 +85,7 @@ class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
     session: Natural
     timestamp: Natural
     outcome: Annotated[int, Meta(ge=0, lt=16)]
-    results: Annotated[tuple[bytes | None, ...], Meta(max_length=OPERATIONS_MAX)]
+    results: Annotated[tuple[bytes | None, ...], Meta(max_length=OPERATIONS_MAX)] | Digest
     replica: ReplicaId
     is_tentative: bool = False
 

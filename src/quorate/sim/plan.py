@@ -210,6 +210,8 @@ class ClientPlan(Struct, frozen=True):
     """The longest pause between two requests."""
     strategies: tuple[str, ...] = ()
     """How it lies; an honest client has none."""
+    large_share: float = 0.0
+    """How many of its operations have large values: their results are sent as digests."""
 
 
 class AccessChange(Struct, frozen=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from quorate.adversary.registry import CLIENT_STRATEGIES, RECOVERY_STRATEGIES, REPLICA_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
+from quorate.sim.large import enlarged
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
 from quorate.sim.networks import draw_network
 from quorate.sim.plan import (
@@ -123,8 +124,8 @@ PROFILES: Final[dict[str, Profile]] = {
 TIMEOUTS: Final = {"country": 400, "globe": 2000, "busy": 1000, "satellite": 2000}
 """Milliseconds until a view change, where messages are on their way for long."""
 MIXED: Final = "mixed"
-"""Not a profile of its own: each seed draws one of the above, but not `access`, `takeovers` nor `rot`, which came
-later: seeds keep their worlds."""
+"""Each seed draws one of the above, but not `access`, `takeovers` nor `rot`, which came later: seeds keep their
+worlds."""
 
 
 def draw_plan(
@@ -134,7 +135,8 @@ def draw_plan(
     random = Random(f"{seed} {profile} {replicas}")
     mixed = sorted(name for name, known in PROFILES.items() if not (known.access or known.takeovers or known.rot))
     chosen = random.choice(mixed) if profile == MIXED else profile
-    return replace(_Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen), service=service)
+    plan = _Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen)
+    return enlarged(plan, service, Random(f"{seed} {profile} {replicas} large"))
 
 
 class _Draw:
@@ -286,8 +288,6 @@ class _Draw:
             )
             for replica in replicas
         )
-
-    # Faults
 
     def _faults(self) -> tuple[Fault, ...]:
         drawers: dict[str, Callable[[int, int], Fault | None]] = {

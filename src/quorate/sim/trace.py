@@ -62,7 +62,10 @@ def _details(message: Message, name: Name) -> str:
         case PrePrepare() | Prepare() | Commit():
             return f"view={message.view} number={message.sequence_number} digest={name(message.digest)}"
         case Reply():
-            results = "; ".join("!" if result is None else _readable(result) for result in message.results)
+            whole = () if isinstance(message.results, bytes) else message.results
+            results = "; ".join("!" if result is None else _readable(result) for result in whole)
+            if isinstance(message.results, bytes):
+                results = f"digest {name(message.results)}"
             tentative = " tentative" if message.is_tentative else ""
             return f"view={message.view} timestamp={message.timestamp} outcome={message.outcome} [{results}]{tentative}"
         case Checkpoint():

@@ -18,8 +18,10 @@ from quorate.sim.register import ABSENT
 
 SHARES: Final = (("append", 0.4), ("read", 0.7), ("write", 0.85), ("swap", 1.0))
 """Which operations come how often, cumulated."""
-
-
+PADDING: Final = "~" * 1200
+"""What makes a value large."""
+SHOWN: Final = 60
+"""How much of an operation or a result a line of a trace shows."""
 RESTLESS_THINK: Final = 3_000
 """The shortest pause between two requests, in microseconds, of a client that goes on only because others wait."""
 
@@ -37,10 +39,11 @@ class Source(Protocol):
 class Operations:
     """Operations on registers whose results tell much: but for reads, every one is a text of its own."""
 
-    def __init__(self, name: str, plan: ClientPlan, random: Random) -> None:
+    def __init__(self, name: str, plan: ClientPlan, random: Random, sizes: Random | None = None) -> None:
         self._name = name
         self._plan = plan
         self._random = random
+        self._sizes = sizes or Random(0)
         self._prefix = "x" if plan.strategies else "k"
         """Liars have registers of their own: what they write there is nobody's business (C10)."""
         self._made = 0
@@ -63,6 +66,8 @@ class Operations:
     def _next_operation(self) -> str:
         self._made += 1
         token = f"{self._name}{self._made}."
+        if self._plan.large_share and self._sizes.random() < self._plan.large_share:
+            token += PADDING
         key = f"{self._prefix}{self._random.randrange(self._plan.keys)}"
         draw = self._random.random()
         verb = next(verb for verb, share in SHARES if draw < share)
@@ -256,4 +261,5 @@ def name_of_client(at: int) -> str:
 
 
 def _readable(data: bytes) -> str:
-    return data.decode(errors="backslashreplace")
+    rest = f"... ({len(data)} bytes)" if len(data) > SHOWN else ""
+    return data[:SHOWN].decode(errors="backslashreplace") + rest

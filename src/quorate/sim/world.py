@@ -307,7 +307,8 @@ class World:
         if plan.strategies:
             configuration = self._cluster.configuration
             liar = make_liar(plan.strategies, authenticator, configuration, self._random, self._conspiracy)
-        random = Random(f"{self.plan.seed} client {at}")
+        random, sizes = Random(f"{self.plan.seed} client {at}"), Random(f"{self.plan.seed} sizes {at}")
+        name = name_of_client(at)
         return ClientNode(
             self,
             self.judge,
@@ -316,7 +317,7 @@ class World:
             self._cluster.configuration,
             plan,
             random,
-            Samples(self._sample, plan, random) if self._sample else Operations(name_of_client(at), plan, random),
+            Samples(self._sample, plan, random) if self._sample else Operations(name, plan, random, sizes),
             liar,
         )
 

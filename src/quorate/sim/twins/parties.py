@@ -43,6 +43,7 @@ def members_of(replicas: int, authentication: Authentication) -> Members:
         view_change_timeout_ms=20,
         view_change_timeout_max_ms=80,
         status_interval_ms=20,
+        digest_replies=False,
     )
     replica_keys = [key_pair("replica", at) for at in range(replicas)]
     client_keys = [key_pair("client", at) for at in range(CLIENTS)]
