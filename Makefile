@@ -24,7 +24,7 @@ lint: $(VENV)/.installed-for-development  ## Lint, format and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside its peers; ARGS goes to the benchmark.
+bench: $(VENV)/.installed-for-development packages-for-bench  ## Quorate beside its peers, in ten minutes; ARGS="--full --output docs" measures all for docs/PERFORMANCE.md.
 	$(BIN)/python -m benchmarks $(ARGS)
 
 storage: $(VENV)/.installed-for-development  ## What checkpoints, fetching a state, and disks cost; docs/RELIABILITY.md has figures.

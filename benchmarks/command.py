@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,27 +13,38 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import machine, report
-from benchmarks.catalogue import OURS, SYSTEMS
-from benchmarks.plan import FULL, SHORT, WORKLOADS, Effort, choose
-from benchmarks.results import Results, all_ratios, all_summaries
-from benchmarks.runner import Plan, Runner
+from benchmarks import document, report
+from benchmarks.parts import PARTS, Form
+from benchmarks.processes import ROOT
+from benchmarks.results import Results
+from benchmarks.session import NAMES, OTHERS, Choice, Session, names_in
 
-_WORKLOADS = {workload.name: workload for workload in WORKLOADS}
 _WIDTH_WITHOUT_TERMINAL = 200
 _REFRESHES_A_SECOND = 2
 """The progress bar is drawn seldom: it runs on the processors that are measured."""
+_OUTPUT = ROOT / "build" / "benchmark"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--short/--full", "is_short", default=True, help="A few minutes, or most of an hour.  [default: short]")
-@click.option("--only", "names", multiple=True, metavar="NAME", help="Only this system or workload; may be repeated.")
-@click.option("--list", "is_listing", is_flag=True, help="Show the names of systems and workloads, and do nothing.")
+@click.option("--short/--full", "is_short", default=True, help="Ten minutes, or some hours.  [default: short]")
+@click.option(
+    "--only", "names", multiple=True, metavar="NAME", help="Only this part, system or workload; may be repeated."
+)
+@click.option("--list", "is_listing", is_flag=True, help="Show the names of parts, systems and workloads.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all measurements there."
 )
 @click.option(
-    "--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the tables there."
+    "--from",
+    "old_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Measure nothing: take what --json wrote.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_OUTPUT,
+    help="The folder for PERFORMANCE.md and its pictures: docs for the documents.  [default: build/benchmark]",
 )
 @click.option("--repetitions", type=click.IntRange(1), help="Measure everything so often.")
 @click.option("--seconds", type=click.FloatRange(0.1), help="What one measurement lasts.")
@@ -50,111 +60,101 @@ def main(
     names: tuple[str, ...],
     is_listing: bool,
     json_file: Path | None,
-    markdown_file: Path | None,
+    old_file: Path | None,
+    output: Path,
     repetitions: int | None,
     seconds: float | None,
     directory: Path,
 ) -> None:
     """Measure Quorate beside its peers on this machine: the same work, in turn, in one run.
 
-    A peer that is not installed is left out and named. Everything runs on 127.0.0.1, on free ports and in temporary
-    folders, and is stopped at the end; servers that run already are not touched.
+    A peer that is not installed is left out and named. Everything runs on 127.0.0.1 or in network namespaces of its
+    own, on free ports and in temporary folders, and is stopped at the end; servers that run already are not touched.
+    At the end a table holds what was measured against the figures that are to be reached.
 
     \b
     Examples:
-      python -m benchmarks                                       everything, in a few minutes
-      python -m benchmarks --only quorate --only etcd            these two
+      python -m benchmarks                                       everything, in ten minutes
+      python -m benchmarks --only quorate-macs --only etcd       these two, beside each other
+      python -m benchmarks --only links --only switches          these parts
       python -m benchmarks --only quorate --only c64 --seconds 5
-      python -m benchmarks --full --json full.json --markdown full.md
+      python -m benchmarks --full --json full.json --output docs
 
     Exit codes: 0 all was measured; 1 something could not be; 2 an option is wrong.
     """
     if is_listing:
         _list()
         return
-    try:
-        systems, workloads = choose(names, list(SYSTEMS), list(_WORKLOADS))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--only") from error
-    for file, option in ((json_file, "--json"), (markdown_file, "--markdown")):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise click.BadParameter(f"there is no folder {file.absolute().parent}: make it first", param_hint=option)
-    effort = _effort(SHORT if is_short else FULL, repetitions, seconds)
-    plan = Plan([SYSTEMS[name] for name in systems], [_WORKLOADS[name] for name in workloads], effort)
-    results = _run(plan, directory)
-    report.print_tables(results, _console())
+    choice = Choice(Form.SHORT if is_short else Form.FULL, names, repetitions, seconds)
+    if old_file is None:
+        _check(choice)
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise click.BadParameter(
+            f"there is no folder {json_file.absolute().parent}: make it first", param_hint="--json"
+        )
+    results = _read(old_file) if old_file is not None else _run(choice, directory)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
-    if markdown_file is not None:
-        markdown_file.write_text(report.markdown(results))
-    sys.exit(1 if results.skipped else 0)
+    report.print_tables(results, _console())
+    page = document.write(results, output)
+    click.echo(f"written: {page}")
+    sys.exit(1 if results.all_skipped else 0)
+
+
+def _check(choice: Choice) -> None:
+    known = set(NAMES).union(*map(names_in, PARTS))
+    unknown = sorted(set(choice.names) - known)
+    if unknown:
+        raise click.BadParameter(
+            f"{unknown[0]!r} is no part, system or workload; --list shows them", param_hint="--only"
+        )
+    if not choice.steps:
+        raise click.BadParameter(
+            f"no part has all of {', '.join(choice.names)}; --list shows them", param_hint="--only"
+        )
+
+
+def _read(file: Path) -> Results:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise click.BadParameter(
+            f"{file} is not what this version's --json writes: {error}", param_hint="--from"
+        ) from error
 
 
 def _list() -> None:
-    click.echo("systems:")
-    for system in SYSTEMS.values():
-        click.echo(f"  {system.name:20} {system.title}")
-    click.echo("workloads:")
-    for workload in WORKLOADS:
-        click.echo(f"  {workload.name:20} {workload.title}")
+    for part in PARTS:
+        click.echo(f"{part.name}: {part.title}")
+        for system in part.systems:
+            click.echo(f"  system    {system.name:28} {system.title}")
+        for workload in part.workloads:
+            click.echo(f"  workload  {workload.name:28} {workload.title}")
+    for name, title in OTHERS.items():
+        click.echo(f"{name}: {title}")
 
 
-def _effort(effort: Effort, repetitions: int | None, seconds: float | None) -> Effort:
-    """The effort with what the command line changes of it; shorter measurements warm up for less, too."""
-    if repetitions is not None:
-        effort = dataclasses.replace(effort, repetitions=repetitions)
-    if seconds is not None:
-        effort = dataclasses.replace(
-            effort,
-            seconds=seconds,
-            warm_up=min(effort.warm_up, seconds / 2),
-            tuning_seconds=min(effort.tuning_seconds, seconds),
-        )
-    return effort
-
-
-def _run(plan: Plan, directory: Path) -> Results:
+def _run(choice: Choice, directory: Path) -> Results:
     """Measure, with a progress bar on standard error."""
-    description = machine.describe(directory)
     with _stopped_by_signals(), _progress() as progress:
-        task = progress.add_task("", total=plan.steps)
+        steps = choice.steps
+        task = progress.add_task("", total=steps)
 
         def tell(what: str, steps_behind: int) -> None:
             if progress.console.is_terminal:
                 progress.update(task, description=what, completed=steps_behind)
             else:
-                progress.console.print(f"{steps_behind}/{plan.steps} {what}", markup=False, highlight=False)
+                progress.console.print(f"{steps_behind}/{steps} {what}", markup=False, highlight=False, soft_wrap=True)
 
         def warn(what: str) -> None:
             progress.console.print(what, style="bold red", markup=False, highlight=False)
 
-        runner = Runner(plan, directory, tell, warn)
         try:
-            runner.run()
+            results = Session(choice, directory, tell, warn).run()
         except KeyboardInterrupt:
             raise click.Abort from None
-        progress.update(task, description="done", completed=plan.steps)
-    return _results(plan, runner, description)
-
-
-def _results(plan: Plan, runner: Runner, description: dict[str, str | int | float]) -> Results:
-    systems = [system.name for system in plan.systems]
-    ours = [system.name for system in OURS if system.name in systems]
-    workloads = [workload.name for workload in plan.workloads]
-    return Results(
-        machine=description,
-        repetitions=plan.effort.repetitions,
-        seconds=plan.effort.seconds,
-        systems=systems,
-        ours=ours,
-        workloads=workloads,
-        titles={each.name: each.title for each in plan.systems} | {each.name: each.title for each in plan.workloads},
-        ratios=all_ratios(runner.measurements, ours, systems, workloads),
-        summaries=all_summaries(runner.measurements, systems, workloads),
-        skipped=runner.skipped,
-        measurements=runner.measurements,
-        trials=runner.trials,
-    )
+        progress.update(task, description="done", completed=steps)
+    return results
 
 
 def _progress() -> Progress:

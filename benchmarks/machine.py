@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from benchmarks.measurement import MeasurementFailed
+
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _SYNCS = 50
 
@@ -27,12 +29,18 @@ class Snapshot(NamedTuple):
     """What all processors together have been busy."""
     roles: dict[str, float]
     """What the processes of each role have used, together."""
+    sent: dict[str, int]
+    """Bytes that they sent by a network interface; empty where none was named."""
+    received: dict[str, int]
 
     @classmethod
-    def take(cls, roles: Roles) -> Snapshot:
-        """Read the clocks."""
+    def take(cls, roles: Roles, interface: str = "") -> Snapshot:
+        """Read the clocks, and the bytes of the interface that every process has for itself."""
         used = {role: sum(map(processor_seconds, pids)) for role, pids in roles.items()}
-        return cls(time.perf_counter(), machine_seconds(), used)
+        carried = {role: [carried_bytes(pid, interface) for pid in pids] for role, pids in roles.items() if interface}
+        received = {role: sum(each[0] for each in all_of) for role, all_of in carried.items()}
+        sent = {role: sum(each[1] for each in all_of) for role, all_of in carried.items()}
+        return cls(time.perf_counter(), machine_seconds(), used, sent, received)
 
 
 def processor_seconds(pid: int) -> float:
@@ -43,6 +51,16 @@ def processor_seconds(pid: int) -> float:
         return 0.0
     fields = text.rpartition(")")[2].split()  # what stands before may hold spaces
     return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+
+def carried_bytes(pid: int, interface: str) -> tuple[int, int]:
+    """The bytes that came and went by an interface of a process's network; headers of TCP, IP and Ethernet count."""
+    for line in Path(f"/proc/{pid}/net/dev").read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == interface:
+            fields = numbers.split()
+            return int(fields[0]), int(fields[8])
+    raise MeasurementFailed(f"process {pid} has no network interface {interface}")
 
 
 def machine_seconds() -> float:

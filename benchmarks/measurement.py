@@ -22,16 +22,23 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     latency: dict[str, float]
     """Percentiles in seconds, by name."""
-    histogram: dict[int, int] = {}
-    """Samples by latency in nanoseconds; empty where the load generator gives none."""
+    histogram: str = ""
+    """All samples, as an HDR histogram in its text form; empty where the load generator gives none."""
     processor_seconds: dict[str, float]
     """Processor time of one process of each role."""
     processor_seconds_in_all: float
     """Of all processes of the system and the load together."""
+    processes: int
+    """How many processes the system has, the load's left out."""
     others_share: float
     """The share of the machine's processors that programs outside of this measurement used meanwhile."""
     operations_in_all: int
     """Warming up included."""
+    bytes_sent: dict[str, int] = {}
+    """By all processes of a role, where each has a network interface of its own; else empty."""
+    bytes_received: dict[str, int] = {}
+    moments: dict[int, int] = {}
+    """How many answers came in which millisecond of the monotonic clock, where that was asked for."""
 
     @property
     def throughput(self) -> float:

@@ -95,6 +95,16 @@ class Processes:
         """A process that was started."""
         return next(process for each, process in self._started if each == name)
 
+    def running(self) -> list[tuple[str, int]]:
+        """The names and ids of all that were started and not ended."""
+        return [(name, process.pid) for name, process in self._started]
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL to one process, which has ended as it should then."""
+        process = next(process for _, process in self._started if process.pid == pid)
+        process.kill()
+        self.end(process)
+
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End one process before the others, or note that it has ended as it should."""
         self._started = [(name, each) for name, each in self._started if each is not process]

@@ -13,7 +13,7 @@ from benchmarks.plan import VALUE_BYTES, Workload
 from benchmarks.processes import LOOPBACK, Processes
 from benchmarks.systems.system import need_command
 
-KEYS = 100_000
+KEYS = 1_000_000
 """redis-benchmark sets random ones of these."""
 _PATIENCE_SECONDS = 120.0
 _TEST_COLUMN = "test"
@@ -57,6 +57,7 @@ def measure(processes: Processes, port: int, workload: Workload, seconds: float,
         latency=latency,
         processor_seconds={role: used[role] / len(pids) for role, pids in roles.items()} | {"client": client},
         processor_seconds_in_all=sum(used.values()) + client,
+        processes=sum(map(len, roles.values())),
         others_share=others_share(before, after, sum(used.values()) + client),
         operations_in_all=_FIRST_GUESS + operations,
     )

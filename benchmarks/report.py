@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from benchmarks.results import Results
-from benchmarks.summary import NOISE_LIMIT, Spread, Summary
+from benchmarks.attacks import WANTED_SHARE
+from benchmarks.figures import rows as figure_rows
+from benchmarks.parts import ALL_ON, SWITCHES_PART, without_of
+from benchmarks.results import Comparison, Results, text_of
+from benchmarks.summary import NOISE_LIMIT, Spread, Summary, latency_ratio
+from benchmarks.switches import SWITCHES
 
 _NONE = "-"
 _DISTURBED = "*"
 
 
 class Table(NamedTuple):
-    """Cells of text; the first column holds names, the others numbers."""
+    """Cells of text; the first column holds names, the others numbers or words."""
 
     title: str
     columns: list[str]
@@ -25,72 +29,108 @@ class Table(NamedTuple):
 
 
 def tables(results: Results) -> list[Table]:
-    """Ratios first, then the figures that they come from."""
-    ratios = [_ratios(results, system) for system in results.ours]
-    figures = [_figures(results, workload) for workload in results.workloads]
-    return [table for table in [*ratios, *figures] if table.rows]
+    """Ratios first, then the figures that they come from, part by part."""
+    found = [table for each in results.comparisons for table in _of_comparison(each)]
+    found += [_outages(results), _attacks(results), _looks(results)]
+    return [table for table in found if table.rows]
+
+
+def _of_comparison(comparison: Comparison) -> Iterator[Table]:
+    if comparison.name == SWITCHES_PART.name:
+        yield _switches(comparison)
+    else:
+        yield from (_ratios(comparison, system) for system in comparison.ours)
+    yield from (_figures(comparison, workload) for workload in comparison.workloads)
+
+
+def figures_table(results: Results) -> Table:
+    """The figures to reach."""
+    rows = [[row.what, row.asked, row.measured, row.verdict.value] for row in figure_rows(results)]
+    return Table("Figures to reach", ["what", "asked", "measured in this run", "verdict"], rows)
 
 
 def notes(results: Results) -> list[str]:
     """What a reader has to know besides."""
     machine = results.machine
+    efforts = "; ".join(f"{each.title}: {each.repetitions} of {each.seconds:g} s" for each in results.comparisons)
     lines = [
-        f"Measured {machine['date']} at commit {machine['commit']}: {machine['processors']} processors "
-        f"({machine['processor']}), {machine['system']}, Python {machine['python']}; "
-        f"fdatasync takes {machine['fdatasync_ms']} ms; load average at the start {machine['load_average']:.2f}.",
-        f"{results.repetitions} repetitions of {results.seconds:g} s, the systems in turn; medians, and in brackets "
-        "the extremes of the repetitions. Processor time is for one operation: of all processes together, with the "
-        "load's, and of one process of each role. `batch` is the mean number of operations in a batch of the log.",
+        f"Measured {machine['date']} at commit {machine['commit']}, in the {results.form} form: "
+        f"{machine['processors']} processors ({machine['processor']}), {machine['system']}, Python "
+        f"{machine['python']}; fdatasync takes {machine['fdatasync_ms']} ms; load average at the start "
+        f"{machine['load_average']:.2f}.",
+        f"Repetitions, the systems in turn: {efforts or 'none'}. Throughputs and ratios are medians of the "
+        "repetitions, in brackets their extremes. Latencies are percentiles of all samples together, by HDR histogram "
+        "to three digits; in an open loop they count from the moment at which the operation was to be sent. Processor "
+        "time is for one operation: of all processes together, with the load's, and of one process of each role. "
+        "`batch` is the mean number of operations in a batch of the log.",
     ]
-    if any(summary.is_disturbed for summary in results.summaries):
+    summaries = [summary for each in results.comparisons for summary in each.summaries]
+    if any(summary.is_disturbed for summary in summaries):
         lines.append(
             f"{_DISTURBED} Other programs used more than {NOISE_LIMIT:.0%} of the machine meanwhile: measure again "
             "when it is quiet."
         )
-    if any(summary.system.startswith("pysyncobj") for summary in results.summaries):
+    if any(summary.system.startswith("pysyncobj") for summary in summaries):
         lines.append("PySyncObj is a library: the process that makes its load is its leader too.")
-    if any(summary.failures for summary in results.summaries):
+    if any(summary.failures for summary in summaries):
         lines.append("Some answers were wrong or missing: see the column `wrong`.")
-    titles = results.titles
-    for skipped in results.skipped:
-        where = titles[skipped.system] + (f", {titles[skipped.workload]}" if skipped.workload else "")
+    titles = {name: title for each in results.comparisons for name, title in each.titles.items()}
+    for skipped in results.all_skipped:
+        system = titles.get(skipped.system, skipped.system)
+        where = system + (f", {titles[skipped.workload]}" if skipped.workload else "")
         lines.append(f"Not measured: {where}: {skipped.reason}")
     return lines
 
 
-def _ratios(results: Results, system: str) -> Table:
+def _ratios(comparison: Comparison, system: str) -> Table:
     """One row a workload: how many times each other system's throughput *system* has."""
-    others = [name for name in results.systems if name != system and name not in results.ours]
+    others = [name for name in comparison.systems if name != system and name not in comparison.ours]
     rows = []
-    for workload in results.workloads:
-        cells = [results.ratio_text(system, other, workload) for other in others]
+    for workload in comparison.workloads:
+        cells = [comparison.ratio_text(system, other, workload) for other in others]
         if any(cell != _NONE for cell in cells):
-            rows.append([results.titles[workload], *cells])
-    columns = ["throughput in units of", *(results.titles[other] for other in others)]
-    return Table(results.titles[system], columns, rows)
+            rows.append([comparison.titles[workload], *cells])
+    columns = ["throughput in units of", *(comparison.titles[other] for other in others)]
+    return Table(comparison.titles[system], columns, rows)
 
 
-def _figures(results: Results, workload: str) -> Table:
+def _switches(comparison: Comparison) -> Table:
+    """One row an optimisation: what all of them bring, in units of all but this one."""
+    columns = ["with it, in units of without"]
+    for workload in comparison.workloads:
+        columns += [f"{comparison.titles[workload]}: throughput", "p50"]
+    rows = []
+    for switch in SWITCHES:
+        off, cells = without_of(ALL_ON.name, switch.name), []
+        for workload in comparison.workloads:
+            own, other = (ALL_ON.name, workload), (off, workload)
+            latency = latency_ratio(comparison.measurements, own, other, "p50")
+            cells += [comparison.ratio_text(ALL_ON.name, off, workload), text_of(latency) if latency else _NONE]
+        if any(cell != _NONE for cell in cells):
+            rows.append([switch.title, *cells])
+    return Table(comparison.title.capitalize(), columns, rows)
+
+
+def _figures(comparison: Comparison, workload: str) -> Table:
     """One row a system."""
-    chosen = [summary for summary in results.summaries if summary.workload == workload]
-    columns = [
-        "system",
-        "operations/s",
-        "p50 ms",
-        "p90 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "processor us",
-        "of one process",
-        "batch",
-    ]
+    chosen = [summary for summary in comparison.summaries if summary.workload == workload]
+    columns = ["system", "operations/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "processor us", "of one process"]
+    columns.append("batch")
+    has_bytes = any(summary.bytes_sent for summary in chosen)
     has_failures = any(summary.failures for summary in chosen)
-    rows = [_row(results, summary) + ([str(summary.failures)] if has_failures else []) for summary in chosen]
-    return Table(results.titles[workload], columns + (["wrong"] if has_failures else []), rows)
+    rows = []
+    for summary in chosen:
+        row = _row(comparison, summary)
+        row += [_bytes(summary.bytes_sent), _bytes(summary.bytes_received)] if has_bytes else []
+        row += [str(summary.failures)] if has_failures else []
+        rows.append(row)
+    columns += ["bytes sent", "bytes received"] if has_bytes else []
+    columns += ["wrong"] if has_failures else []
+    return Table(f"{comparison.title}: {comparison.titles[workload]}", columns, rows)
 
 
-def _row(results: Results, summary: Summary) -> list[str]:
-    name = results.titles[summary.system] + (f" ({summary.setting})" if summary.setting else "")
+def _row(comparison: Comparison, summary: Summary) -> list[str]:
+    name = comparison.titles[summary.system] + (f" ({summary.setting})" if summary.setting else "")
     roles = ", ".join(f"{role} {used:.1f}" for role, used in summary.processor_microseconds.items())
     batch = summary.operations_in_batch
     return [
@@ -103,6 +143,10 @@ def _row(results: Results, summary: Summary) -> list[str]:
     ]
 
 
+def _bytes(by_role: dict[str, float]) -> str:
+    return ", ".join(f"{role} {count:,.0f}" for role, count in by_role.items()) or _NONE
+
+
 def _rate(value: Spread) -> str:
     return f"{value.median:,.0f} ({value.low:,.0f} to {value.high:,.0f})"
 
@@ -111,29 +155,92 @@ def _milliseconds(seconds: float | None) -> str:
     return _NONE if seconds is None else f"{1000 * seconds:.2f}"
 
 
+def _outages(results: Results) -> Table:
+    columns = ["the primary is killed", "operations/s before", "time-out ms", "first reply ms", "back to 95 % after ms"]
+    rows = [
+        [
+            f"run {number}",
+            f"{each.rate_before:,.0f}" + (_DISTURBED if each.others_share > NOISE_LIMIT else ""),
+            str(each.timeout_ms),
+            f"{each.silent_ms:,.0f}",
+            "not within the time" if each.back_ms is None else f"{each.back_ms:,.0f}",
+        ]
+        for number, each in enumerate(results.outages, 1)
+    ]
+    return Table("The primary is killed under load", columns, rows)
+
+
+def _attacks(results: Results) -> Table:
+    attacks = results.attacks
+    columns = ["attack", "row", "operations/s", "of n - f replicas alone", f"at least {WANTED_SHARE:.0%}"]
+    columns += ["p50 ms", "p99 ms", "view in the end"]
+    rows = []
+    for each in attacks.outcomes if attacks else []:
+        share = each.throughput / attacks.without_faulty if attacks else 0.0
+        rows.append(
+            [
+                each.attack,
+                each.row,
+                f"{each.throughput:,.0f}" + (_DISTURBED if each.others_share > NOISE_LIMIT else ""),
+                f"{share:.0%}",
+                "yes" if share >= WANTED_SHARE else "no",
+                _milliseconds(each.latency.get("p50")),
+                _milliseconds(each.latency.get("p99")),
+                str(each.views),
+            ]
+        )
+    alone = f" ({attacks.without_faulty:,.0f} a second alone)" if attacks else ""
+    return Table(f"Under attack, with a flooding client{alone}", columns, rows)
+
+
+def _looks(results: Results) -> Table:
+    columns = ["operations", "memory of a replica, MB", "its files, MB"]
+    step = max(1, len(results.looks) // 10)
+    rows = [
+        [f"{look.operations:,}", f"{look.memory_bytes / 1e6:.1f}", f"{look.disk_bytes / 1e6:.1f}"]
+        for look in results.looks[::-1][::step][::-1]
+    ]
+    return Table("Memory and disk", columns, rows)
+
+
 def print_tables(results: Results, console: Console) -> None:
-    """For people."""
+    """For people: the figures to reach at the end, where they are read."""
     for table in tables(results):
-        shown = RichTable(title=escape(table.title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for number, column in enumerate(table.columns):
-            shown.add_column(escape(column), justify="right" if number else "left", no_wrap=len(table.columns) < 6)
-        for row in table.rows:
-            shown.add_row(*map(escape, row))
-        console.print(shown)
-        console.print()
+        _print(table, console, has_numbers=True)
     for line in notes(results):
         console.print(line, markup=False, highlight=False)
+    console.print()
+    _print(figures_table(results), console, has_numbers=False)
+
+
+def _print(table: Table, console: Console, *, has_numbers: bool) -> None:
+    shown = RichTable(title=escape(table.title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(table.columns):
+        is_number = has_numbers and number > 0
+        shown.add_column(
+            escape(column), justify="right" if is_number else "left", no_wrap=is_number and len(table.columns) < 6
+        )
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    console.print(shown)
+    console.print()
+
+
+def figures_markdown(results: Results) -> str:
+    """The figures to reach, for the docs."""
+    table = figures_table(results)
+    return f"## {table.title}\n\n{_markdown_table(table, '---')}"
 
 
 def markdown(results: Results) -> str:
     """For the docs."""
-    parts = []
+    parts = ["## All tables"]
     for table in tables(results):
         parts.append(f"### {table.title}\n\n{_markdown_table(table)}")
     return "\n\n".join([*parts, *notes(results)]) + "\n"
 
 
-def _markdown_table(table: Table) -> str:
-    rule = ["---", *("---:" for _ in table.columns[1:])]
-    rows: Sequence[Sequence[str]] = [table.columns, rule, *table.rows]
+def _markdown_table(table: Table, rule: str = "---:") -> str:
+    rules = ["---", *(rule for _ in table.columns[1:])]
+    rows: Sequence[Sequence[str]] = [table.columns, rules, *table.rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

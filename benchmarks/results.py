@@ -1,4 +1,4 @@
-"""All that a run found out, as it is written to JSON and as the tables read it."""
+"""All that a run found out, as it is written to JSON and as tables, plots and figures read it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from benchmarks.measurement import Measurement, Skipped
-from benchmarks.summary import Ratio, Summary, ratio, summarize
+from benchmarks.summary import Ratio, Spread, Summary, ratio, spread, summarize
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What one part of a run measured: systems under workloads."""
 
-    machine: dict[str, str | int | float]
+    name: str
+    title: str
     repetitions: int
     seconds: float
     systems: list[str]
@@ -29,12 +30,97 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     trials: list[Measurement]
     """What chose the settings of systems that have several."""
 
+    def ratio(self, system: str, other: str, workload: str) -> Ratio | None:
+        """How many times the other's throughput a system has."""
+        return ratio(self.measurements, system, other, workload)
+
     def ratio_text(self, system: str, other: str, workload: str) -> str:
         """A ratio and its extremes; a dash where there is none."""
-        for each in self.ratios:
-            if (each.system, each.other, each.workload) == (system, other, workload):
-                return f"{each.value.median:.3g} ({each.value.low:.3g} to {each.value.high:.3g})"
-        return "-"
+        found = self.ratio(system, other, workload)
+        return text_of(found.value) if found else "-"
+
+    def summary(self, system: str, workload: str) -> Summary | None:
+        """What was measured of one system under one workload."""
+        return next((each for each in self.summaries if (each.system, each.workload) == (system, workload)), None)
+
+
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """The primary was killed under load, once."""
+
+    timeout_ms: int
+    """How long a request may wait before the primary is suspected."""
+    outstanding: int
+    rate_before: float
+    """Operations a second in the time before."""
+    silent_ms: float
+    """From the kill to the first reply after the longest time without any."""
+    back_ms: float | None
+    """From then until the throughput is at 95 % of what it was before; None if it was not within the time."""
+    moments: dict[int, int]
+    """Answers by millisecond, 0 being the kill."""
+    others_share: float
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a long run's replicas took, after so many operations."""
+
+    operations: int
+    memory_bytes: int
+    """Resident memory of the replica that has most."""
+    disk_bytes: int
+    """What the files of the replica that has most take."""
+
+
+class UnderAttack(msgspec.Struct, frozen=True, kw_only=True):
+    """Throughput of correct clients while one attack lasts."""
+
+    attack: str
+    row: str
+    throughput: float
+    latency: dict[str, float]
+    views: int
+    """By how many views the cluster went on."""
+    others_share: float
+
+
+class Attacks(msgspec.Struct, frozen=True, kw_only=True):
+    """All attacks of a run, and what they are measured by."""
+
+    without_faulty: float
+    """Throughput of the n - f correct replicas alone: the f others are dead, nobody attacks."""
+    outcomes: list[UnderAttack]
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run."""
+
+    machine: dict[str, str | int | float]
+    form: str
+    comparisons: list[Comparison]
+    outages: list[Outage] = []
+    looks: list[Look] = []
+    attacks: Attacks | None = None
+    skipped: list[Skipped] = []
+    """What of the rest could not be measured."""
+
+    def comparison(self, name: str) -> Comparison | None:
+        """One part, if it was measured."""
+        return next((each for each in self.comparisons if each.name == name), None)
+
+    @property
+    def all_skipped(self) -> list[Skipped]:
+        """What could not be measured, in all parts."""
+        return [*(skipped for each in self.comparisons for skipped in each.skipped), *self.skipped]
+
+
+def text_of(value: Spread) -> str:
+    """A median and its extremes."""
+    return f"{value.median:.3g} ({value.low:.3g} to {value.high:.3g})"
+
+
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """The spread of some values, None when there is none."""
+    return spread(values) if values else None
 
 
 def all_summaries(

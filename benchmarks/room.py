@@ -20,6 +20,7 @@ from benchmarks.load.operations import redis_set
 from benchmarks.processes import Processes
 from benchmarks.systems.quorate import start_replicas, status_of
 from quorate.client.aio import AsyncClient, connect
+from quorate.config import Settings
 from quorate.services.redis.operation import Pipeline, encode_operation
 
 _SEED: Final = 7
@@ -61,7 +62,7 @@ async def measure(folder: Path, keys: int, operations: int, in_flight: int) -> l
     """Measure, and the lines that say what was found: means of the four replicas."""
     lines = []
     with Processes(folder) as processes:
-        cluster = start_replicas(processes, "sync")
+        cluster = start_replicas(processes, Settings(durability="sync"))
         pids = [replica["pid"] for replica in status_of(cluster)["replicas"]]
         before = [written_bytes(pid) for pid in pids]
         rooms = []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +11,12 @@ from benchmarks.load.order import Order
 from benchmarks.measurement import Measured, Measurement, MeasurementFailed, MissingPeer, Skipped
 from benchmarks.plan import Effort, Load, Workload, in_turn
 from benchmarks.processes import Processes
+from benchmarks.started import started
 from benchmarks.systems.system import Running, Setting, System
 
+_SETTLE_SECONDS = 0.5
+_SETTLED_A_SECOND = 50_000
+"""For so many filled keys a second more is given."""
 TRIAL = -1
 """The repetition in which settings are tried."""
 
@@ -26,7 +28,7 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure."""
+    """What to measure in one part of a run."""
 
     systems: Sequence[System]
     workloads: Sequence[Workload]
@@ -43,11 +45,9 @@ class Plan:
 
     def steps_of(self, system: System) -> int:
         """How many of them are of one system."""
-        return len(self.workloads_of(system)) * (self.effort.repetitions + _trials(system))
-
-
-def _trials(system: System) -> int:
-    return len(system.settings) if len(system.settings) > 1 else 0
+        tried = [workload for workload in self.workloads_of(system) if not workload.share]
+        trials = len(system.settings) if len(system.settings) > 1 else 0
+        return len(self.workloads_of(system)) * self.effort.repetitions + len(tried) * trials
 
 
 class Runner:
@@ -64,6 +64,8 @@ class Runner:
         self._warn = warn
         self._steps_behind = 0
         self._setting: dict[tuple[str, str], Setting] = {}
+        self._throughput: dict[tuple[str, str], float] = {}
+        """The latest, of each system under each workload: what open loops take their share of."""
 
     def run(self) -> None:
         """Everything."""
@@ -90,19 +92,25 @@ class Runner:
             self._warn(f"not measured: {system.title}{', ' + workload.title if workload else ''}: {reason}")
 
     def _choose_settings(self, system: System) -> None:
-        """Try every setting on every workload for a moment; the one with the highest throughput is taken."""
+        """Try every setting on every workload for a moment; the one with the highest throughput is taken. An open loop
+        runs with the setting of the workload that it refers to."""
         workloads = self._plan.workloads_of(system)
         if len(system.settings) == 1:
             self._setting.update({(system.name, workload.name): system.settings[0] for workload in workloads})
             return
         best: dict[str, float] = {}
+        tried = [workload for workload in workloads if not workload.share]
         for setting in system.settings:
-            for measurement in self._measure(system, setting, workloads, TRIAL):
+            for measurement in self._measure(system, setting, tried, TRIAL):
                 self.trials.append(measurement)
                 throughput = measurement.measured.throughput
                 if throughput > best.get(measurement.workload, 0.0):
                     best[measurement.workload] = throughput
                     self._setting[system.name, measurement.workload] = setting
+        for workload in workloads:
+            chosen = self._setting.get((system.name, workload.reference))
+            if workload.share and chosen is not None:
+                self._setting[system.name, workload.name] = chosen
 
     def _measure_all(self, system: System, repetition: int) -> None:
         """All workloads of a system, those with the same setting together."""
@@ -127,10 +135,12 @@ class Runner:
             try:
                 if chosen:
                     self._progress(f"{title}: starting", self._steps_behind)
-                    with self._started(system, setting, load) as (processes, running):
+                    filled: set[tuple[int, int]] = set()
+                    with started(system, self._directory, load, setting) as (processes, running):
                         for current in chosen:
                             self._progress(f"{title}: {current.title}", self._steps_behind)
-                            taken = self._measure_one(processes, running, current, repetition)
+                            self._fill(system, running, current, filled)
+                            taken = self._measure_one(processes, running, system, current, repetition)
                             measurements.append(_measurement(system, setting, current, repetition, taken))
                             self._steps_behind += 1
             except (MeasurementFailed, MissingPeer) as error:
@@ -139,7 +149,7 @@ class Runner:
         return measurements
 
     def _measure_one(
-        self, processes: Processes, running: Running, workload: Workload, repetition: int
+        self, processes: Processes, running: Running, system: System, workload: Workload, repetition: int
     ) -> tuple[Measured, float | None]:
         """Operations in a batch stand beside the measured figures."""
         effort = self._plan.effort
@@ -148,17 +158,42 @@ class Runner:
             seconds = effort.tuning_seconds
             warm_up = seconds / 2
         before = running.batches()
-        measured = _MEASURES[workload.load](processes, running, workload, seconds, warm_up)
+        if workload.load is Load.REDIS_BENCHMARK:
+            measured = _with_redis_benchmark(processes, running, workload, seconds)
+        else:
+            measured = _with_client(running, self._order(system, running, workload, seconds, warm_up))
         processes.check()
+        self._throughput[system.name, workload.name] = measured.throughput
         return measured, _operations_in_batch(measured, before, running.batches())
 
-    @contextmanager
-    def _started(self, system: System, setting: Setting, load: Load) -> Iterator[tuple[Processes, Running]]:
-        with (
-            tempfile.TemporaryDirectory(prefix="quorate-benchmark-", dir=self._directory) as folder,
-            Processes(Path(folder)) as processes,
-        ):
-            yield processes, system.start(processes, setting, load)
+    def _order(self, system: System, running: Running, workload: Workload, seconds: float, warm_up: float) -> Order:
+        rate = 0.0
+        if workload.share:
+            whole = self._throughput.get((system.name, workload.reference))
+            if whole is None:
+                raise MeasurementFailed(f"its throughput in {workload.reference} is not known: measure that too")
+            rate = workload.share * whole
+        return Order(
+            outstanding=workload.outstanding,
+            rate=rate,
+            seconds=seconds,
+            warm_up=warm_up,
+            roles=running.roles,
+            operations=workload.operations,
+            interface=running.interface,
+        )
+
+    def _fill(self, system: System, running: Running, workload: Workload, filled: set[tuple[int, int]]) -> None:
+        """Set all keys that the workload wants set, unless an earlier one on the same processes did. Then work without
+        measuring until the checkpoints that hash all these keys are over."""
+        operations = workload.operations
+        state = (operations.keys, operations.value_bytes)
+        if operations.wants_keys_filled and state not in filled and running.load is not None:
+            running.load.fill(operations)
+            seconds = _SETTLE_SECONDS + operations.keys / _SETTLED_A_SECOND
+            running.load.measure(self._order(system, running, workload, seconds, 0.0))
+            filled.clear()
+            filled.add(state)
 
 
 def _measurement(
@@ -175,24 +210,16 @@ def _measurement(
     )
 
 
-def _with_client(
-    _processes: Processes, running: Running, workload: Workload, seconds: float, warm_up: float
-) -> Measured:
+def _with_client(running: Running, order: Order) -> Measured:
     if running.load is None:
         raise MeasurementFailed("it has no load process")
-    order = Order(outstanding=workload.outstanding, seconds=seconds, warm_up=warm_up, roles=running.roles)
     return running.load.measure(order)
 
 
-def _with_redis_benchmark(
-    processes: Processes, running: Running, workload: Workload, seconds: float, _warm_up: float
-) -> Measured:
+def _with_redis_benchmark(processes: Processes, running: Running, workload: Workload, seconds: float) -> Measured:
     if running.redis_port is None:
         raise MeasurementFailed("it has no port for redis-benchmark")
     return redis_benchmark.measure(processes, running.redis_port, workload, seconds, running.roles)
-
-
-_MEASURES = {Load.CLIENT: _with_client, Load.REDIS_BENCHMARK: _with_redis_benchmark}
 
 
 def _operations_in_batch(measured: Measured, before: int | None, after: int | None) -> float | None:

@@ -7,7 +7,8 @@ from statistics import mean, median
 
 import msgspec
 
-from benchmarks.measurement import Measurement
+from benchmarks.latencies import merged, percentiles
+from benchmarks.measurement import Measured, Measurement
 
 NOISE_LIMIT = 0.1
 """Above this share of the machine used by other programs, a figure is marked as disturbed."""
@@ -30,13 +31,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     setting: str
     throughput: Spread
     latency: dict[str, float]
-    """The medians of the repetitions' percentiles, in seconds."""
+    """Percentiles in seconds, of the samples of all repetitions together; where the load generator gives no samples,
+    the medians of the repetitions' percentiles."""
     processor_microseconds: dict[str, float]
     """For one operation, of one process of each role."""
     processor_microseconds_in_all: float
     """For one operation, of all processes together, the load's too: what bounds the throughput of a small machine."""
+    processes: int
+    """Of the system, the load's left out."""
     operations_in_batch: float | None
     failures: int
+    bytes_sent: dict[str, float]
+    """For one operation, by all processes of a role; empty where bytes were not counted."""
+    bytes_received: dict[str, float]
     others_share: float
     """The largest of the repetitions."""
 
@@ -44,6 +51,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def is_disturbed(self) -> bool:
         """Whether other programs used enough of the machine to spoil the figures."""
         return self.others_share > NOISE_LIMIT
+
+    @property
+    def replica_microseconds(self) -> float:
+        """For one operation, of the mean process of the system, the load's left out."""
+        return (self.processor_microseconds_in_all - self.processor_microseconds["client"]) / max(1, self.processes)
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,19 +89,43 @@ def summarize(measurements: Sequence[Measurement], system: str, workload: str) -
         repetitions=len(chosen),
         setting=chosen[0].setting,
         throughput=spread([each.throughput for each in measured]),
-        latency={
-            name: median(each.latency[name] for each in measured if name in each.latency)
-            for name in measured[0].latency
-        },
+        latency=_latency(measured),
         processor_microseconds={
             role: 1e6 * mean(each.processor_seconds[role] / each.operations for each in measured)
             for role in measured[0].processor_seconds
         },
         processor_microseconds_in_all=1e6 * mean(each.processor_seconds_in_all / each.operations for each in measured),
+        processes=measured[0].processes,
         operations_in_batch=median(batches) if batches else None,
         failures=sum(each.failures for each in measured),
+        bytes_sent=_for_one_operation([each.bytes_sent for each in measured], measured),
+        bytes_received=_for_one_operation([each.bytes_received for each in measured], measured),
         others_share=max(each.others_share for each in measured),
     )
+
+
+def _latency(measured: Sequence[Measured]) -> dict[str, float]:
+    if all(each.histogram for each in measured):
+        return percentiles(merged(each.histogram for each in measured))
+    names = measured[0].latency
+    return {name: median(each.latency[name] for each in measured if name in each.latency) for name in names}
+
+
+def _for_one_operation(counts: Sequence[dict[str, int]], measured: Sequence[Measured]) -> dict[str, float]:
+    return {
+        role: mean(count[role] / each.operations for count, each in zip(counts, measured, strict=True))
+        for role in counts[0]
+    }
+
+
+def latency_ratio(
+    measurements: Sequence[Measurement], ours: tuple[str, str], theirs: tuple[str, str], percentile: str
+) -> Spread | None:
+    """A percentile of a system under a workload in units of another's, repetition by repetition."""
+    one = {each.repetition: each.measured.latency[percentile] for each in _of(measurements, *ours)}
+    other = {each.repetition: each.measured.latency[percentile] for each in _of(measurements, *theirs)}
+    values = [one[repetition] / other[repetition] for repetition in sorted(one.keys() & other.keys())]
+    return spread(values) if values else None
 
 
 def ratio(measurements: Sequence[Measurement], system: str, other: str, workload: str) -> Ratio | None:

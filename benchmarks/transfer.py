@@ -23,6 +23,7 @@ from benchmarks.processes import Processes, python_module
 from benchmarks.room import operations_of
 from benchmarks.systems.quorate import start_replicas
 from quorate.client.aio import AsyncClient, connect
+from quorate.config import Settings
 from quorate.errors import RequestFailed
 
 _SEED: Final = 7
@@ -95,7 +96,10 @@ class Bench:
 async def measure(folder: Path, keys: int, in_flight: int, repetitions: int, seconds: float) -> list[str]:
     """Measure, and the lines that say what was found."""
     with Processes(folder) as processes:
-        cluster, started = start_replicas(processes, "async"), processes.named(f"replica-{_VICTIM}")
+        cluster, started = (
+            start_replicas(processes, Settings(durability="async")),
+            processes.named(f"replica-{_VICTIM}"),
+        )
         async with connect(cluster / "client", wait_seconds=_PATIENCE_SECONDS) as client:
             bench = Bench(processes, client, cluster, keys)
             fillers = [asyncio.create_task(bench.work()) for _ in range(_FILLERS)]

@@ -1,25 +1,22 @@
-"""A closed loop of operations, and what it measures. The same for every system."""
+"""A closed loop of operations: as soon as one is answered, the next is sent. The same for every system."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from benchmarks.latencies import histogram, percentiles
 from benchmarks.load.order import Order
-from benchmarks.machine import Snapshot, others_share
-from benchmarks.measurement import Measured, MeasurementFailed
+from benchmarks.load.window import CLIENT, Window
+from benchmarks.measurement import Measured
+
+__all__ = ["CLIENT", "ClosedLoop", "Done", "Submit"]
 
 Done = Callable[[bool], None]
 """Called when an operation is answered: whether the answer is the expected one."""
 Submit = Callable[[int, Done], None]
 """Send the operation with this number."""
-
-CLIENT = "client"
-"""The role of the load process itself."""
 
 
 class ClosedLoop:
@@ -35,13 +32,9 @@ class ClosedLoop:
         self._order = order
         self._submit = submit
         self._on_finished = on_finished
-        self._roles = {**order.roles, CLIENT: [os.getpid()]}
         self._numbers = count()
-        self._latencies: list[float] = []
-        self._failures = 0
+        self._window = Window(order)
         self._ended = 0
-        self._first: Snapshot | None = None
-        self._last: Snapshot | None = None
         self._begin = self._end = 0.0
 
     def start(self) -> None:
@@ -56,21 +49,21 @@ class ClosedLoop:
 
     def _done(self, sent: float, is_right: bool) -> None:
         now = time.perf_counter()
+        window = self._window
         if not is_right:
-            self._failures += 1
-        elif self._last is None:
-            if self._first is not None:
-                self._latencies.append(now - sent)
+            window.failures += 1
+        elif window.last is None:
+            if window.first is not None:
+                window.add(now - sent, now)
             elif now >= self._begin:
-                self._first = Snapshot.take(self._roles)
+                window.open()
         if now < self._end:
             self._send()
         else:
             self._wind_up()
 
     def _wind_up(self) -> None:
-        if self._last is None:
-            self._last = Snapshot.take(self._roles)
+        self._window.close()
         self._ended += 1
         if self._ended == self._order.outstanding:
             self.is_finished = True
@@ -78,17 +71,4 @@ class ClosedLoop:
 
     def result(self) -> Measured:
         """What was measured, once the loop has finished."""
-        if self._first is None or self._last is None or not self._latencies:
-            raise MeasurementFailed(f"too few answers in {self._order.seconds:g} s to measure; {self._failures} wrong")
-        used = {role: self._last.roles[role] - self._first.roles[role] for role in self._roles}
-        return Measured(
-            operations=len(self._latencies),
-            seconds=self._last.moment - self._first.moment,
-            failures=self._failures,
-            latency=percentiles(self._latencies),
-            histogram=histogram(self._latencies),
-            processor_seconds={role: used[role] / len(pids) for role, pids in self._roles.items()},
-            processor_seconds_in_all=sum(used.values()),
-            others_share=others_share(self._first, self._last, sum(used.values())),
-            operations_in_all=next(self._numbers),
-        )
+        return self._window.result(next(self._numbers))

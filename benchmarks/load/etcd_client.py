@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import deque
+from collections.abc import Sequence
 from typing import cast
 
 import uvloop
 
-from benchmarks.load.closed_loop import Done
-from benchmarks.load.operations import VALUE, keys
+from benchmarks.load.closed_loop import Done, Submit
+from benchmarks.load.operations import VALUE, keys, refuse_others
 from benchmarks.load.serving import serve
+from benchmarks.plan import Operations
 from benchmarks.processes import LOOPBACK
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -24,13 +26,14 @@ _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GO_AWAY, _WINDOW_UPDATE = 0, 1, 3, 4
 _END_STREAM = _ACKNOWLEDGED = 0x1
 _END_HEADERS = 0x4
 _FRAME_HEADER = 9
+PUT, TRANSACTION = b"/etcdserverpb.KV/Put", b"/etcdserverpb.KV/Txn"
 _WINDOW = 65_535
 _LARGEST_WINDOW = (1 << 31) - 1
 
 
 def main(options: dict[str, int]) -> None:
-    """`port` is the leader's, for clients."""
-    uvloop.run(_run(options["port"]))
+    """`port` is the leader's, for clients; with `together` above 1, so many puts go into one transaction."""
+    uvloop.run(_run(options["port"], options["together"]))
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -38,23 +41,33 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">IBI", len(payload) << 8 | kind, flags, stream) + payload
 
 
-def put_message(key: bytes, value: bytes) -> bytes:
-    """A PutRequest, which has the key as field 1 and the value as field 2, behind gRPC's prefix. Below 128 bytes each,
-    so that a length is one byte."""
-    message = b"\x0a%c%b\x12%c%b" % (len(key), key, len(value), value)
-    return struct.pack(">BI", 0, len(message)) + message
+def put(key: bytes, value: bytes) -> bytes:
+    """A PutRequest: the key is field 1, the value field 2. Below 128 bytes each, so that a length is one byte."""
+    return b"\x0a%c%b\x12%c%b" % (len(key), key, len(value), value)
+
+
+def operation_of_transaction(request: bytes) -> bytes:
+    """A put as the RequestOp of a TxnRequest: field 2 of the former (a RequestOp), which is field 2 of the latter
+    (`success`: what is done if all of the transaction's conditions hold, of which there are none)."""
+    inner = b"\x12%c%b" % (len(request), request)
+    return b"\x12%c%b" % (len(inner), inner)
+
+
+def message_of(request: bytes) -> bytes:
+    """A request behind gRPC's prefix: not compressed, and its length."""
+    return struct.pack(">BI", 0, len(request)) + request
 
 
 def _text(value: bytes) -> bytes:
     return b"%c%b" % (len(value), value)
 
 
-def first_headers() -> bytes:
-    """The header block of the first put (RFC 7541): its last four fields go into the connection's table."""
+def first_headers(method: bytes = PUT) -> bytes:
+    """The header block of the first request (RFC 7541): its last four fields go into the connection's table."""
     return b"".join(
         (
             b"\x83\x86",  # :method POST, :scheme http
-            b"\x44" + _text(b"/etcdserverpb.KV/Put"),  # :path
+            b"\x44" + _text(method),  # :path
             b"\x41" + _text(LOOPBACK.encode()),  # :authority
             b"\x5f" + _text(b"application/grpc"),  # content-type
             b"\x40" + _text(b"te") + _text(b"trailers"),
@@ -63,19 +76,22 @@ def first_headers() -> bytes:
 
 
 LATER_HEADERS = bytes((0x83, 0x86, 0x80 | 65, 0x80 | 64, 0x80 | 63, 0x80 | 62))
-"""The header block of all other puts: the same fields, by their places in the tables."""
+"""The header block of all other requests: the same fields, by their places in the tables."""
 
 
 class Client(asyncio.Protocol):
-    """Puts without waiting, within the window that the server grants."""
+    """Sends requests without waiting, within the window that the server grants: each a put, or a transaction of the
+    puts that were submitted in one turn of the loop."""
 
-    def __init__(self) -> None:
-        self._messages = [put_message(key, VALUE) for key in keys()]
-        self._headers = first_headers()
+    def __init__(self, together: int) -> None:
+        self._puts = [put(key, VALUE) for key in keys()]
+        self._together = together
+        self._headers = first_headers(PUT if together == 1 else TRANSACTION)
         self._stream = 1
         self._window = _WINDOW
-        self._held: deque[tuple[int, Done]] = deque()
-        self._waiting: dict[int, Done] = {}
+        self._submitted: list[tuple[int, Done]] = []
+        self._held: deque[tuple[bytes, Sequence[Done]]] = deque()
+        self._waiting: dict[int, Sequence[Done]] = {}
         self._with_message: set[int] = set()
         self._outgoing: list[bytes] = []
         self._received = b""
@@ -87,14 +103,32 @@ class Client(asyncio.Protocol):
         grant = struct.pack(">I", _LARGEST_WINDOW - _WINDOW)
         self._transport.write(_PREFACE + frame(_SETTINGS, 0, 0) + frame(_WINDOW_UPDATE, 0, 0, grant))
 
+    def submit_for(self, operations: Operations) -> Submit:
+        """What sends the default operations."""
+        refuse_others(operations)
+        return self.submit
+
     def submit(self, number: int, done: Done) -> None:
         """Send a put at the end of this turn, or when the server can take it."""
-        message = self._messages[number % len(self._messages)]
+        if not self._submitted:
+            self._loop.call_soon(self._compose)
+        self._submitted.append((number, done))
+
+    def _compose(self) -> None:
+        """Make requests of what was submitted. The puts of a transaction have different keys, as etcd demands: they
+        were submitted one after the other, and go round many more keys."""
+        submitted, self._submitted = self._submitted, []
+        for chosen in (submitted[at : at + self._together] for at in range(0, len(submitted), self._together)):
+            puts = [self._puts[number % len(self._puts)] for number, _ in chosen]
+            whole = puts[0] if self._together == 1 else b"".join(map(operation_of_transaction, puts))
+            self._request(message_of(whole), [done for _, done in chosen])
+
+    def _request(self, message: bytes, dones: Sequence[Done]) -> None:
         if self._held or len(message) > self._window:
-            self._held.append((number, done))
+            self._held.append((message, dones))
             return
         self._window -= len(message)
-        self._waiting[self._stream] = done
+        self._waiting[self._stream] = dones
         self._queue(
             frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
             + frame(_DATA, _END_STREAM, self._stream, message)
@@ -135,8 +169,8 @@ class Client(asyncio.Protocol):
         elif kind == _WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload)
             held, self._held = self._held, deque()
-            for number, done in held:
-                self.submit(number, done)
+            for message, dones in held:
+                self._request(message, dones)
         elif kind == _RESET and stream in self._waiting:
             self._answered(stream)
         elif kind == _GO_AWAY:
@@ -145,11 +179,12 @@ class Client(asyncio.Protocol):
     def _answered(self, stream: int) -> None:
         succeeded = stream in self._with_message
         self._with_message.discard(stream)
-        self._waiting.pop(stream)(succeeded)
+        for done in self._waiting.pop(stream):
+            done(succeeded)
 
 
-async def _run(port: int) -> None:
+async def _run(port: int, together: int) -> None:
     loop = asyncio.get_running_loop()
-    transport, client = await loop.create_connection(Client, LOOPBACK, port)
-    await serve(client.submit)
+    transport, client = await loop.create_connection(lambda: Client(together), LOOPBACK, port)
+    await serve(client.submit_for)
     transport.close()

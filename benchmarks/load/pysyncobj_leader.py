@@ -7,7 +7,8 @@ import sys
 import time
 
 from benchmarks.load.closed_loop import ClosedLoop, Done
-from benchmarks.load.operations import VALUE, keys
+from benchmarks.load.open_loop import OpenLoop
+from benchmarks.load.operations import VALUE, keys, refuse_others
 from benchmarks.load.order import Order, Ready
 from benchmarks.load.serving import read_order, say
 from benchmarks.measurement import MeasurementFailed
@@ -47,18 +48,29 @@ class Leader:
             self._carry_out(order)
 
     def _carry_out(self, order: Order) -> None:
+        refuse_others(order.operations)
+        if order.rate:
+            self._carry_out_open(order)
+            return
         closed_loop = ClosedLoop(order, self._submit)
         closed_loop.start()
         while not closed_loop.is_finished:
             self._turn()
         say(closed_loop.result())
 
-    def _turn(self) -> None:
-        """Let the library work: in its own thread, or here."""
+    def _carry_out_open(self, order: Order) -> None:
+        open_loop = OpenLoop(order, self._submit)
+        while not open_loop.is_finished:
+            due = open_loop.pump()
+            self._turn(None if due is None else max(0.0, due - time.perf_counter()))
+        say(open_loop.result())
+
+    def _turn(self, seconds: float | None = None) -> None:
+        """Let the library work, in its own thread or here, for no longer than until the next operation is due."""
         if self._ticks_itself:
-            time.sleep(0.005)
+            time.sleep(0.005 if seconds is None else min(0.005, seconds))
         else:
-            self._store.doTick(self._tick_seconds)
+            self._store.doTick(self._tick_seconds if seconds is None else min(self._tick_seconds, seconds))
 
     def _submit(self, number: int, done: Done) -> None:
         key = self._keys[number % len(self._keys)]

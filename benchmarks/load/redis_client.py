@@ -9,9 +9,10 @@ from typing import cast
 import hiredis
 import uvloop
 
-from benchmarks.load.closed_loop import Done
-from benchmarks.load.operations import redis_commands
+from benchmarks.load.closed_loop import Done, Submit
+from benchmarks.load.operations import redis_commands, refuse_others
 from benchmarks.load.serving import serve
+from benchmarks.plan import Operations
 from benchmarks.processes import LOOPBACK
 
 
@@ -28,6 +29,11 @@ class Client(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._waiting: deque[Done] = deque()
         self._reader = hiredis.Reader()
+
+    def submit_for(self, operations: Operations) -> Submit:
+        """What sends the default operations."""
+        refuse_others(operations)
+        return self.submit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
@@ -55,5 +61,5 @@ class Client(asyncio.Protocol):
 async def _run(port: int) -> None:
     loop = asyncio.get_running_loop()
     transport, client = await loop.create_connection(Client, LOOPBACK, port)
-    await serve(client.submit)
+    await serve(client.submit_for)
     transport.close()

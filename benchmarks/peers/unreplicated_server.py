@@ -1,7 +1,7 @@
 """The Redis engine that Quorate replicates, in one process and without replication: what the protocol costs is the
 difference. A request is a frame with operations, its reply a frame with their results.
 
-`python -m benchmarks.peers.unreplicated_server PORT`
+`python -m benchmarks.peers.unreplicated_server HOST PORT`
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import cast
 import msgspec
 import uvloop
 
-from benchmarks.processes import LOOPBACK
 from quorate.core.ports import Context
 from quorate.net.framing import FrameBuffer, frame
 from quorate.services.redis import RedisService
@@ -49,11 +48,11 @@ class Server(asyncio.Protocol):
         return frame(_encode([execute(operation, context) for operation in _decode(request)]))
 
 
-async def _run(port: int) -> None:
+async def _run(host: str, port: int) -> None:
     service = RedisService()
-    server = await asyncio.get_running_loop().create_server(lambda: Server(service), LOOPBACK, port)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(service), host, port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_run(int(sys.argv[1])))
+    uvloop.run(_run(sys.argv[1], int(sys.argv[2])))

@@ -24,6 +24,8 @@ class Etcd:
 
     name: str = "etcd"
     title: str = "etcd, 3 nodes, on disk"
+    together: int = 1
+    """How many puts its client sends in one transaction."""
     loads: tuple[Load, ...] = (Load.CLIENT,)
     settings: tuple[Setting, ...] = (AS_IT_IS,)
 
@@ -59,7 +61,7 @@ class Etcd:
         leader = _leader(clients) or 0
         followers = [pid for index, pid in enumerate(pids) if index != leader]
         roles = {"leader": [pids[leader]], "follower": followers}
-        return Running(roles, LoadProcess(processes, "etcd", {"port": first + leader}))
+        return Running(roles, LoadProcess(processes, "etcd", {"port": first + leader, "together": self.together}))
 
 
 def _leader(clients: list[str]) -> int | None:
@@ -84,3 +86,4 @@ def _status(url: str) -> dict[str, Any] | None:
 
 
 ETCD = Etcd()
+ETCD_TRANSACTIONS = Etcd("etcd-txn", "etcd, 3 nodes, on disk, 64 puts a transaction", 64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from benchmarks.load.process import LoadProcess
@@ -37,6 +38,10 @@ class Running:
     """Where redis-benchmark connects, for the loads of `Load.REDIS_BENCHMARK`."""
     batches: Callable[[], int | None] = lambda: None
     """How many batches its log holds so far, if it tells."""
+    interface: str = ""
+    """The network interface that each process has for itself, where it does."""
+    cluster: Path | None = None
+    """The cluster's folder, of Quorate."""
 
 
 class System(Protocol):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.load.process import LoadProcess
+from benchmarks.places import LOOPBACK_LINKS, Links, open_place
 from benchmarks.plan import Load
-from benchmarks.processes import Processes, free_ports, is_listening, python_module
+from benchmarks.processes import Processes, free_ports
 from benchmarks.systems.system import AS_IT_IS, Running, Setting
-
-_START_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +17,7 @@ class Unreplicated:
 
     name: str = "unreplicated"
     title: str = "same engine, unreplicated"
+    links: Links = LOOPBACK_LINKS
     loads: tuple[Load, ...] = (Load.CLIENT,)
     settings: tuple[Setting, ...] = (AS_IT_IS,)
 
@@ -25,11 +25,12 @@ class Unreplicated:
         """It is the benchmark's own: nothing can be missing."""
 
     def start(self, processes: Processes, setting: Setting, load: Load) -> Running:
-        """Start the server."""
-        port = free_ports(1)
-        server = processes.start("server", python_module("benchmarks.peers.unreplicated_server", str(port)))
-        processes.wait_until(lambda: is_listening(port), _START_SECONDS, "starting the server")
-        return Running({"server": [server.pid]}, LoadProcess(processes, "unreplicated", {"port": port}))
+        """Start the server. Its client waits for it."""
+        place = open_place(processes, self.links, 2)
+        host, port = place.address(0), free_ports(1)
+        server = processes.start("server", place.module(0, "benchmarks.peers.unreplicated_server", host, str(port)))
+        client = LoadProcess(processes, "unreplicated", {"host": host, "port": port}, place, 1)
+        return Running({"server": [server.pid]}, client, interface=place.interface)
 
 
 UNREPLICATED = Unreplicated()

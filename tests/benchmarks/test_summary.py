@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from benchmarks.latencies import histogram
 from benchmarks.measurement import Measured, Measurement, Skipped
 from benchmarks.report import markdown, notes, tables
-from benchmarks.results import Results, all_ratios, all_summaries
-from benchmarks.summary import Spread, ratio, summarize
+from benchmarks.results import Comparison, Results, all_ratios, all_summaries
+from benchmarks.summary import Spread, latency_ratio, ratio, summarize
 
 TITLES = {"ours": "Ours", "peer": "The Peer", "absent": "Another", "load": "some load"}
 MACHINE = {
@@ -30,6 +31,7 @@ def measurement(system: str, repetition: int, operations: int, others_share: flo
         latency={"p50": 0.001 * (1 + repetition), "p99": 0.005},
         processor_seconds={"server": operations / 1e6, "client": 2 * operations / 1e6},
         processor_seconds_in_all=4 * operations / 1e6,
+        processes=1,
         others_share=others_share,
         operations_in_all=2 * operations,
     )
@@ -39,8 +41,9 @@ def measurement(system: str, repetition: int, operations: int, others_share: flo
 def results(measurements: list[Measurement], skipped: list[Skipped] | None = None) -> Results:
     """The results of a run that measured these."""
     systems = ["ours", "peer", "absent"]
-    return Results(
-        machine=MACHINE,
+    comparison = Comparison(
+        name="part",
+        title="a part",
         repetitions=3,
         seconds=2.0,
         systems=systems,
@@ -53,6 +56,7 @@ def results(measurements: list[Measurement], skipped: list[Skipped] | None = Non
         measurements=measurements,
         trials=[],
     )
+    return Results(machine=MACHINE, form="short", comparisons=[comparison])
 
 
 MEASUREMENTS = [
@@ -69,6 +73,7 @@ def test_a_summary_has_the_median_and_the_extremes():
     assert summary.latency == {"p50": 0.002, "p99": 0.005}
     assert summary.processor_microseconds == pytest.approx({"server": 1.0, "client": 2.0})
     assert summary.processor_microseconds_in_all == pytest.approx(4.0)
+    assert summary.replica_microseconds == pytest.approx(2.0)
     assert not summary.is_disturbed
     assert summarize(MEASUREMENTS, "absent", "load") is None
 
@@ -86,6 +91,27 @@ def test_a_repetition_that_one_of_two_lacks_is_in_no_ratio():
 
     assert found is not None
     assert found.value == Spread(3.5, 3.0, 4.0)
+
+
+def test_percentiles_of_histograms_are_of_all_samples_together():
+    slow, fast = measurement("ours", 0, 100), measurement("ours", 1, 100)
+    slow, fast = (
+        msgspec.structs.replace(each, measured=msgspec.structs.replace(each.measured, histogram=histogram(samples)))
+        for each, samples in ((slow, [1.0]), (fast, [0.001] * 9))
+    )
+
+    summary = summarize([slow, fast], "ours", "load")
+
+    assert summary is not None
+    assert summary.latency["p50"] == pytest.approx(0.001, rel=1e-3)
+    assert summary.latency["p99.9"] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_ratio_of_latencies_pairs_the_repetitions():
+    found = latency_ratio(MEASUREMENTS, ("ours", "load"), ("peer", "load"), "p50")
+
+    assert found == Spread(1.0, 1.0, 1.0)
+    assert latency_ratio(MEASUREMENTS, ("ours", "load"), ("absent", "load"), "p50") is None
 
 
 def test_ratios_come_first():
@@ -116,7 +142,7 @@ def test_markdown_has_every_table():
     text = markdown(results(MEASUREMENTS))
 
     assert "### Ours\n\n| throughput in units of | The Peer | Another |\n| --- | ---: | ---: |" in text
-    assert "### some load" in text
+    assert "### a part: some load" in text
 
 
 def test_results_come_back_from_json():

@@ -1,0 +1,90 @@
+"""What correct clients have of the cluster while f replicas attack it, and clients flood it: for every strategy of the
+laboratory's catalogue, beside the throughput of the correct replicas alone.
+
+Both are measured on a laboratory's replicas (`quorate lab-replica`), which trace all they do and are a little slower
+than others for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.load.order import Order
+from benchmarks.measurement import Measured, MeasurementFailed, Skipped
+from benchmarks.plan import C64, Load
+from benchmarks.processes import Processes, python_module
+from benchmarks.results import Attacks, UnderAttack
+from benchmarks.started import started
+from benchmarks.systems.quorate import Quorate, status_of
+from benchmarks.systems.system import Running
+from quorate.core.quorum import quorums_of
+from quorate.lab.catalogue import ATTACKS, Attack, Kind
+
+PART: Final = "attacks"
+FEW: Final = ("equivocate", "flood", "mute", "slow-primary")
+"""What the short form tries."""
+ALL: Final = tuple(name for name, attack in ATTACKS.items() if attack.kind is not Kind.PERTURBATION)
+LABORATORY: Final = Quorate("laboratory", "Quorate, 4 replicas of a laboratory", is_laboratory=True)
+_SETTLE_SECONDS: Final = 4.0
+"""From the begin of an attack to that of the measurement: at most f view changes are over then."""
+_BEGIN_SECONDS: Final = 20.0
+WANTED_SHARE: Final = 0.7
+
+
+def measure(
+    directory: Path, names: Sequence[str], seconds: float, tell: Callable[[str], None]
+) -> tuple[Attacks, list[Skipped]]:
+    """The correct replicas alone, then each attack on a cluster of its own; and what failed."""
+    tell("n - f replicas, nobody attacks")
+    alone = _measure_alone(directory, seconds).throughput
+    outcomes, skipped = [], []
+    for name in names:
+        tell(name)
+        try:
+            outcomes.append(_measure_attack(directory, ATTACKS[name], seconds))
+        except MeasurementFailed as error:
+            skipped.append(Skipped(PART, f"{name}: {error}"))
+    return Attacks(without_faulty=alone, outcomes=outcomes), skipped
+
+
+def _measure_alone(directory: Path, seconds: float) -> Measured:
+    with started(LABORATORY, directory, Load.CLIENT) as (processes, running):
+        backups = running.roles["backup"]
+        for pid in backups[: quorums_of(LABORATORY.replicas).faults]:
+            processes.kill(pid)
+        return _load(processes, running, seconds)
+
+
+def _measure_attack(directory: Path, attack: Attack, seconds: float) -> UnderAttack:
+    with started(LABORATORY, directory, Load.CLIENT) as (processes, running):
+        if running.cluster is None:
+            raise MeasurementFailed("it has no folder")
+        words = ("benchmarks.attacker", str(running.cluster), attack.name, f"{2 * _SETTLE_SECONDS + 2 * seconds:g}")
+        attacker = processes.start("attacker", python_module(*words))
+        processes.wait_until(lambda: bool(processes.log_of("attacker").read_bytes()), _BEGIN_SECONDS, "attacking")
+        measured = _load(processes, running, seconds)
+        replicas = status_of(running.cluster)["replicas"]
+        processes.end(attacker)
+    return UnderAttack(
+        attack=attack.name,
+        row=attack.row,
+        throughput=measured.throughput,
+        latency=measured.latency,
+        views=max(replica["view"] or 0 for replica in replicas),
+        others_share=measured.others_share,
+    )
+
+
+def _load(processes: Processes, running: Running, seconds: float) -> Measured:
+    if running.load is None:
+        raise MeasurementFailed("it has no load process")
+    order = Order(
+        outstanding=C64.outstanding, seconds=seconds, warm_up=_SETTLE_SECONDS, roles={"replica": _alive(processes)}
+    )
+    return running.load.measure(order)
+
+
+def _alive(processes: Processes) -> list[int]:
+    return [pid for name, pid in processes.running() if name.startswith("replica-")]
