@@ -71,6 +71,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How long the COMMIT of a batch that was answered tentatively may wait for a message that it can travel with."""
     digest_replies: bool = True
     """Whether large results are sent whole by one replica, and as a digest by the others (OSDI'99 5.1)."""
+    separate_requests: bool = True
+    """Whether clients send large requests to all replicas, and PRE-PREPAREs carry their digests (OSDI'99 4.2)."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
@@ -113,6 +115,7 @@ SETTING_COMMENTS: Final = {
     "tentative_execution": "execute and answer a batch when it is prepared, one message delay before it commits",
     "commit_delay_ms": "how long a COMMIT may wait to travel with another message, when its batch is answered already",
     "digest_replies": "one replica sends large results whole, the others their digest",
+    "separate_requests": "clients send large requests to all replicas, and the primary orders them by their digests",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

@@ -331,6 +331,13 @@ class TestSending:
         assert [sent.receivers for sent in bench.sent] == [(0,), EVERYONE]
         assert bench.session.next_deadline() == bench.now + FIRST_INTERVAL
 
+    def test_sep_1_a_large_request_goes_to_all_at_once(self, bench: Bench) -> None:
+        bench.open(b"x" * 2000)
+        assert bench.sent[-1].receivers == EVERYONE
+        bench.certificate(Outcome.EXECUTED, b"1")
+        bench.begin(b"y" * 500)
+        assert bench.sent[-1].receivers == (0,)
+
     def test_a_lost_link_means_nothing_to_an_idle_session(self, bench: Bench) -> None:
         bench.session.primary_lost(bench.now)
 

@@ -34,7 +34,7 @@ def test_dig_1_one_replica_sends_the_results_and_the_others_their_digest(replica
     the digest of the result"."""
     group = Group(replica_count)
     session = group.open_session()
-    group.submit(group.request(MANY, session, 1), 0)
+    group.submit(group.request(MANY, session, 1))
 
     replies = replies_to(group, 1)
     results = totals_of(group, 1)
@@ -50,7 +50,7 @@ def test_dig_1_every_replica_has_its_turn() -> None:
     group = Group()
     session = group.open_session()
     for timestamp in range(1, 9):
-        group.submit(group.request(MANY, session, timestamp), 0)
+        group.submit(group.request(MANY, session, timestamp))
 
     whole = [
         sender
@@ -80,7 +80,7 @@ def test_dig_1_a_reply_takes_no_byte_for_what_it_might_have_been() -> None:
 def test_dig_1_it_can_be_switched_off() -> None:
     group = Group(4, Settings(digest_replies=False))
     session = group.open_session()
-    group.submit(group.request(MANY, session, 1), 0)
+    group.submit(group.request(MANY, session, 1))
 
     assert {reply.results for reply in replies_to(group, 1).values()} == {totals_of(group, 1)}
 
@@ -98,7 +98,7 @@ def test_dig_1_what_is_executed_tentatively_is_answered_by_digest_too() -> None:
     group = Group()
     session = group.open_session()
     group.reaches = lambda sender, receiver, message: not isinstance(message, Commit | Decided)
-    group.submit(group.request(MANY, session, 1), 0)
+    group.submit(group.request(MANY, session, 1))
 
     replies = replies_to(group, 1).values()
     assert {(reply.is_tentative, reply.view) for reply in replies} == {(True, 0)}
@@ -111,7 +111,7 @@ def test_dig_2_what_is_asked_again_is_answered_whole_by_all() -> None:
     group = Group()
     session = group.open_session()
     frame = group.request(MANY, session, 1)
-    group.submit(frame, 0)
+    group.submit(frame)
     group.replies.clear()
 
     group.submit(frame)
@@ -124,7 +124,7 @@ def test_dig_2_also_when_it_was_ordered_twice() -> None:
     group = Group()
     session = group.open_session()
     frame = group.request(MANY, session, 1)
-    group.submit(frame, 0)
+    group.submit(frame)
     group.replies.clear()
 
     opened = group.authenticators[0].open(frame)

@@ -8,7 +8,7 @@ from quorate.adversary.traitor import Strategy, Tools, attachments_of
 from quorate.core.effects import Broadcast, Effect
 from quorate.errors import MalformedMessage
 from quorate.messages.codec import decode_batch, decode_envelope, encode_batch
-from quorate.messages.digests import batch_digest, request_digest
+from quorate.messages.digests import DIGEST_BYTES, batch_digest, request_digest
 from quorate.messages.protocol import Batch, NewView, PrePrepare
 
 
@@ -23,7 +23,13 @@ def batch_of(frame: bytes) -> Batch | None:
 
 def digest_of(batch: Batch) -> bytes:
     """The digest by which a batch is proposed."""
-    return batch_digest(batch.time, [request_digest(decode_envelope(frame).payload) for frame in batch.requests])
+    return batch_digest(
+        batch.time,
+        [
+            frame if len(frame) == DIGEST_BYTES else request_digest(decode_envelope(frame).payload)
+            for frame in batch.requests
+        ],
+    )
 
 
 def proposal(tools: Tools, message: PrePrepare, batch: Batch) -> tuple[PrePrepare, bytes]:

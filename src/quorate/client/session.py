@@ -33,7 +33,7 @@ from quorate.client.votes import Ballot, Results
 from quorate.config import ClusterConfiguration
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.errors import PermissionDenied, RequestFailed, RequestRefused
-from quorate.messages.protocol import OPERATIONS_MAX, Outcome, Reply, Request
+from quorate.messages.protocol import OPERATIONS_MAX, SEPARATE_BYTES, Outcome, Reply, Request
 
 IDLE_MICROSECONDS: Final = 2_000_000
 """A session that was not used for so long may have been closed by now (see above)."""
@@ -242,7 +242,8 @@ class Session:
         self._to_sign = max(0, self._to_sign - 1)
         frame = self._authenticator.seal(request, is_signed)
         self._outstanding = Outstanding(step, request, frame, is_signed, self._quorums, now, self._first_interval)
-        self._effects.append(SendRequest((self.primary,), frame))
+        is_separate = self._configuration.settings.separate_requests and len(frame) > SEPARATE_BYTES
+        self._effects.append(SendRequest(self._everyone if is_separate else (self.primary,), frame))  # SEP-1
 
     def _ask_for_results(self, outstanding: Outstanding, now: int) -> None:
         """DIG-4: enough replicas agree on a digest, and the one that is to send the results has sent none, or others:

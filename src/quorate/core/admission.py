@@ -10,7 +10,7 @@ from typing import Final
 
 from quorate.core import timers
 from quorate.core.context import Core, Status
-from quorate.core.log import OpenBatch
+from quorate.core.log import OpenBatch, Slim
 from quorate.core.ports import Opened
 from quorate.core.quorum import primary_of
 from quorate.core.recoveries import AHEAD, OUTDATED, RECOVERED, recovery_point
@@ -156,15 +156,15 @@ def accept_pre_prepare(core: Core, message: PrePrepare) -> Reason:
     return None
 
 
-def accept_batch(core: Core, message: PrePrepare, batch: OpenBatch) -> Reason:
+def accept_batch(core: Core, digest: bytes, batch: OpenBatch | Slim) -> Reason:
     """PP-2: the batch beside a PRE-PREPARE
 
     - has the digest that the PRE-PREPARE names;
     - orders no more, and no larger, requests than the cluster's limits allow (P13).
     """
-    if batch.digest != message.digest:
+    if batch.digest != digest:
         return "the batch has another digest"
-    if len(batch.frames) > core.settings.batch_requests_max:
+    if len(batch.digests) > core.settings.batch_requests_max:
         return "more requests than batch_requests_max"
     if len(batch.data) > core.settings.batch_bytes_max + 64 * len(batch.frames) + 1024:
         return "larger than batch_bytes_max"

@@ -239,6 +239,8 @@ class Core:
         """When each peer's STATUS was answered last (B21)."""
         self.answered_bytes: dict[int, tuple[int, int]] = {}
         """What each peer was sent of what it asked for: since when, and how much (B21)."""
+        self.unreached: dict[bytes, int] = {}
+        """Clients whose large requests a backup had to fetch, and how many of the next go with their PRE-PREPARE."""
         self.doubted: dict[bytes, None] = {}
         """Clients that are believed with a signature only (REQ-3), those that were doubted first in front."""
         self.incidents: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from quorate.core.quorum import Quorums
 from quorate.errors import MalformedMessage, require
 from quorate.messages.codec import decode, decode_batch, decode_envelope
-from quorate.messages.digests import NULL_DIGEST, batch_digest, request_digest
+from quorate.messages.digests import DIGEST_BYTES, NULL_DIGEST, batch_digest, request_digest
 from quorate.messages.protocol import PreparedClaim, Request
 
 HISTORY_BYTES_MAX: Final = 64 << 20
@@ -30,21 +30,50 @@ class OpenBatch(NamedTuple):
     data: bytes
 
 
+class Slim(NamedTuple):
+    """What came beside a PRE-PREPARE, decoded, when it has digests in the place of large requests."""
+
+    digest: bytes
+    time: int
+    entries: tuple[bytes, ...]
+    """Frames and digests."""
+    requests: tuple[Request, ...]
+    frames: tuple[bytes, ...]
+    """Those that are there."""
+    digests: tuple[bytes, ...]
+    """Of all requests."""
+    data: bytes
+
+
 def open_batch(data: bytes) -> OpenBatch:
     """Decode a batch and compute its digest. Raises MalformedMessage."""
+    batch = open_proposal(data)
+    if isinstance(batch, Slim):
+        raise MalformedMessage("a batch holds its requests; digests stand beside a PRE-PREPARE only")
+    return batch
+
+
+def open_proposal(data: bytes) -> OpenBatch | Slim:
+    """Decode what travels beside a PRE-PREPARE (SEP-1). Raises MalformedMessage."""
     batch = decode_batch(data)
     requests: list[Request] = []
+    frames: list[bytes] = []
     digests: list[bytes] = []
-    for frame in batch.requests:
-        payload = decode_envelope(frame).payload
+    for entry in batch.requests:
+        if len(entry) == DIGEST_BYTES:  # no request is as short
+            digests.append(entry)
+            continue
+        payload = decode_envelope(entry).payload
         request = decode(payload)
         if not isinstance(request, Request):
             raise MalformedMessage(f"a batch orders requests, not a {type(request).__name__}")
         requests.append(request)
+        frames.append(entry)
         digests.append(request_digest(payload))
-    return OpenBatch(
-        batch_digest(batch.time, digests), batch.time, tuple(requests), batch.requests, tuple(digests), data
-    )
+    digest, known, all_digests = batch_digest(batch.time, digests), tuple(requests), tuple(digests)
+    if len(frames) == len(digests):
+        return OpenBatch(digest, batch.time, known, batch.requests, all_digests, data)
+    return Slim(digest, batch.time, batch.requests, known, tuple(frames), all_digests, data)
 
 
 class Vote(NamedTuple):
@@ -117,10 +146,11 @@ class Slot:
 
 
 class Parked(NamedTuple):
-    """A PRE-PREPARE that waits: a request cannot be authenticated here yet, or its time is too far ahead."""
+    """A PRE-PREPARE that waits: a request is not here or cannot be authenticated here yet, or its time is too far
+    ahead."""
 
     digest: bytes
-    batch: OpenBatch
+    batch: OpenBatch | Slim
     frame: bytes
     reconsider_at: int | None
 

@@ -6,9 +6,9 @@ so late, early and reordered messages need no special case.
 
 from __future__ import annotations
 
-from quorate.core import admission
+from quorate.core import admission, separate
 from quorate.core.context import MILLISECOND, Core, Status
-from quorate.core.log import OpenBatch, Parked, Phase, Slot, Vote, open_batch
+from quorate.core.log import OpenBatch, Parked, Phase, Slim, Slot, Vote, open_proposal
 from quorate.core.ports import Opened
 from quorate.core.replies import send_reply
 from quorate.core.waiting import Waiting
@@ -40,8 +40,9 @@ def on_request(core: Core, opened: Opened) -> None:
     if answer_executed(core, request):
         return
     waiting = Waiting(request, request_digest(opened.envelope.payload), opened.frame)
-    if core.waiting.add(waiting) and core.status is Status.NORMAL and not core.is_primary:
-        core.forward(core.primary, request, opened.frame)
+    is_new = core.waiting.add(waiting)
+    if core.status is Status.NORMAL and not core.is_primary:
+        separate.receive(core, waiting, is_new)
 
 
 def answer_executed(core: Core, request: Request) -> bool:
@@ -88,7 +89,7 @@ def propose_batch(core: Core, requests: list[Waiting]) -> None:
     slot = core.log.slot(sequence_number)
     require(slot.digest is None, "a primary gives a sequence number once in a view")
     message = PrePrepare(core.view, sequence_number, digest, core.replica_id)
-    frame = core.auth.seal(message, (data,))
+    frame = core.auth.seal(message, (separate.beside_proposal(core, requests, data),))
     record_pre_prepare(core, slot, batch, frame)
     core.broadcast_frame(message, frame)
     send_commits(core)
@@ -123,11 +124,14 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         admission.refuse(core, message, reason)
         return
     try:
-        batch = open_batch(opened.envelope.attachments[0])
+        batch = open_proposal(opened.envelope.attachments[0])
     except MalformedMessage:
         admission.refuse(core, message, "the batch is malformed")
         return
-    reason = admission.accept_batch(core, message, batch)
+    reason = admission.accept_batch(core, message.digest, batch)
+    slot = core.log.slots.get(message.sequence_number)
+    if slot is not None and slot.parked is not None and slot.parked.digest == batch.digest and isinstance(batch, Slim):
+        reason = admission.KNOWN  # it waits for its requests already
     if reason is not None:
         admission.refuse(core, message, reason)
         return
@@ -140,26 +144,28 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
 def reconsider(core: Core, slot: Slot) -> None:
     """Accept a parked PRE-PREPARE if its requests are authentic here and its time is not too far ahead, or if f
     matching PREPAREs vouch for it: with the primary's that is f + 1, so a correct replica accepted it (PP-4)."""
+    batch = separate.complete(core, slot)
     parked = slot.parked
-    assert parked is not None
+    if batch is None or parked is None:
+        return
     vouchers = sum(1 for vote in slot.prepares.values() if vote.digest == parked.digest)
     is_vouched = core.quorums.faults > 0 and vouchers >= core.quorums.faults
     if not is_vouched:
-        ahead = parked.batch.time - core.wall - core.settings.clock_skew_ms * MILLISECOND
+        ahead = batch.time - core.wall - core.settings.clock_skew_ms * MILLISECOND
         if ahead > 0:
             slot.parked = parked._replace(reconsider_at=core.now + ahead)
             core.incidents["PRE-PREPARE: its time is too far ahead"] += 1
             return
-        if admission.first_unauthentic_request(core, parked.batch) is not None:
+        if admission.first_unauthentic_request(core, batch) is not None:
             slot.parked = parked._replace(reconsider_at=None)
             core.incidents["PRE-PREPARE: a request is not authentic here"] += 1
             return
     slot.parked = None
     core.parked.discard(slot.sequence_number)
-    accept(core, slot, parked.batch, parked.frame)
-    watch_primary_clock(core, parked.batch)
+    accept(core, slot, batch, parked.frame)
+    watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:
-        wait_for_execution(core, parked.batch)
+        wait_for_execution(core, batch)
 
 
 def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:

@@ -18,6 +18,7 @@ from quorate.core import (
     restart,
     retransmission,
     scrub,
+    separate,
     session_keys,
     state_transfer,
     timers,
@@ -117,6 +118,7 @@ class Replica:
                 self._conclude()
             if checkpoints.hash_some(core):
                 self._conclude()
+            separate.settle(core)
             scrub.settle(core)
             state_transfer.settle(core)
             retransmission.settle(core)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission, answers, session_keys, state_transfer, timers
+from quorate.core import admission, answers, separate, session_keys, state_transfer, timers
 from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot, open_batch
@@ -245,6 +245,7 @@ def on_fetch_batches(core: Core, opened: Opened) -> None:
         admission.refuse(core, message, reason)
         return
     send_batches(core, message.replica, message.digests)
+    separate.note_fetched(core, message.digests)
 
 
 def send_batches(core: Core, receiver: int, digests: tuple[bytes, ...]) -> None:
@@ -278,8 +279,9 @@ def on_batches(core: Core, opened: Opened) -> None:
         except MalformedMessage:
             admission.refuse(core, message, "a batch is malformed")
             return
-        if core.missing.pop(batch.digest, None) is None:
+        if batch.digest not in core.missing or separate.take_body(core, batch):
             continue
+        del core.missing[batch.digest]
         for sequence_number, slot in core.log.slots.items():
             if batch.digest in (slot.digest, slot.decided):
                 core.touched.add(sequence_number)
@@ -289,6 +291,7 @@ def on_batches(core: Core, opened: Opened) -> None:
 def forget_needless(core: Core) -> None:
     """Bodies that nothing needs any more are no longer asked for."""
     needed = {slot.decided for slot in core.log.slots.values()} | {slot.digest for slot in core.log.slots.values()}
+    needed |= {slot.parked.digest for slot in core.log.slots.values() if slot.parked is not None}
     if core.views.view_changes:
         for view_change, _ in core.views.view_changes.values():
             needed.update(claim.digest for claim in view_change.prepared)

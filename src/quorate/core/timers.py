@@ -121,6 +121,8 @@ def deadlines(core: Core) -> list[int]:
     if core.status is Status.NORMAL:
         if timers.timed is not None:
             due.append(timers.started + timers.timeout)
+            if core.waiting.has_kept_back and not core.is_primary:
+                due.append(timers.started + timers.timeout // 2)
         for number in core.parked:
             parked = core.log.slots[number].parked
             if parked is not None and parked.reconsider_at is not None:

@@ -7,19 +7,10 @@ many sessions gets no more than the others.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from quorate.core.large_requests import LargeRequests, SessionKey, Waiting
 from quorate.messages.protocol import Request
 
-SessionKey = tuple[bytes, int]
-
-
-class Waiting(NamedTuple):
-    """An authentic request that is not executed here yet."""
-
-    request: Request
-    digest: bytes
-    frame: bytes
+__all__ = ["Waiting", "WaitingRequests"]
 
 
 class WaitingRequests:
@@ -33,6 +24,9 @@ class WaitingRequests:
         self._bytes: dict[bytes, int] = {}
         self._entries: dict[SessionKey, Waiting] = {}
         self._ready: dict[bytes, dict[SessionKey, Waiting]] = {}
+        self.large = LargeRequests(bytes_per_client)
+        self._kept_back: dict[SessionKey, None] = {}
+        """Large ones that were not passed on to the primary (SEP-4)."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -57,11 +51,13 @@ class WaitingRequests:
             if present.request.timestamp >= request.timestamp:
                 return False
             self._remove(key)
+            self.large.keep(key, present)
         elif len(self._entries) >= self._limit or self._counts.get(request.client, 0) >= self._limit_per_client:
             return False
         self._entries[key] = waiting
         self._counts[request.client] = self._counts.get(request.client, 0) + 1
         self._bytes[request.client] = size
+        self.large.add(waiting)
         if not is_ordered:
             self._ready.setdefault(request.client, {})[key] = waiting
         return True
@@ -115,9 +111,33 @@ class WaitingRequests:
         present = self._entries.get(key)
         if present is not None and present.request.timestamp <= request.timestamp:
             self._remove(key)
+        self.large.executed(key, request.timestamp)
+
+    @property
+    def has_kept_back(self) -> bool:
+        """Whether a request waits that was not passed on to the primary."""
+        return bool(self._kept_back)
+
+    def keep_back(self, request: Request) -> None:
+        """A request that waits is not passed on to the primary yet (SEP-4)."""
+        self._kept_back[request.client, request.session] = None
+
+    def take_kept_back(self, request: Request) -> bool:
+        """Whether the request of this session was kept back and is to be passed on now: this view's primary has not
+        ordered it. It is kept back no longer."""
+        key = (request.client, request.session)
+        was_kept_back = key in self._kept_back
+        self._kept_back.pop(key, None)
+        return was_kept_back and key in self._ready.get(request.client, ())
+
+    def take_all_kept_back(self, count: int) -> list[Waiting]:
+        """Up to *count* of these are looked at; those that are to be passed on now."""
+        keys = list(self._kept_back)[:count]
+        return [self._entries[key] for key in keys if self.take_kept_back(self._entries[key].request)]
 
     def reorder_all(self) -> None:
-        """A new view begins: everything that waits has to be ordered by the new primary."""
+        """A new view begins: everything that waits has to be ordered by the new primary, and is passed on to it."""
+        self._kept_back.clear()
         self._ready = {}
         for key, waiting in self._entries.items():
             self._ready.setdefault(waiting.request.client, {})[key] = waiting
@@ -128,6 +148,8 @@ class WaitingRequests:
         self._bytes[key[0]] -= len(removed.frame)
         if not self._counts[key[0]]:
             del self._counts[key[0]], self._bytes[key[0]]
+        self._kept_back.pop(key, None)
+        self.large.remove(key, removed)
         self._unready(key)
 
     def _unready(self, key: SessionKey) -> None:

@@ -21,6 +21,9 @@ REQUESTS_MAX: Final = 1024
 WINDOW_MAX: Final = 4096
 """The largest window L between the watermarks."""
 
+SEPARATE_BYTES: Final = 1024
+"""A request whose frame is longer travels apart from its PRE-PREPARE."""
+
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """A view, a sequence number, a timestamp, a time in microseconds."""
 ReplicaId = Annotated[int, Meta(ge=0, lt=REPLICAS_MAX)]
@@ -298,7 +301,8 @@ Message = FromReplica | FromClient
 class Batch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What one sequence number orders: the primary's proposed time and the frames of sealed requests.
 
-    Its digest covers the time and the requests' digests; the requests' authentication stays outside.
+    Its digest covers the time and the requests' digests; the requests' authentication stays outside. Beside a
+    PRE-PREPARE, and only there, the digest of a large request may stand in its place.
     """
 
     time: Natural

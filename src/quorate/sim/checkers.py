@@ -352,5 +352,6 @@ def sizes_of(core: Core) -> list[tuple[str, int, int]]:
         ("CHECKPOINTs", sum(map(len, core.checkpoints.votes.values())), window * replicas),
         ("VIEW-CHANGEs", len(core.views.view_changes), replicas),
         ("waiting requests", len(core.waiting), core.settings.waiting_requests_max),
+        ("large requests", len(core.waiting.large), 2 * core.settings.waiting_requests_max),
         ("parked proposals", len(core.parked), window),
     ]

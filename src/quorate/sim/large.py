@@ -19,6 +19,6 @@ def enlarged(plan: Plan, service: str, random: Random) -> Plan:
     if random.random() >= SHARE or service:
         return replace(plan, service=service)
     share = random.choice((0.05, 0.2, 0.6))
-    settings = replace(plan.settings, digest_replies=random.random() < 0.8)
+    settings = replace(plan.settings, digest_replies=random.random() < 0.8, separate_requests=random.random() < 0.8)
     clients = tuple(replace(client, large_share=share) for client in plan.clients)
     return replace(plan, settings=settings, clients=clients)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from quorate.adversary.liar import LiarStrategy, request_of
 from quorate.client.session import SendRequest
+from quorate.messages.protocol import SEPARATE_BYTES
 
 
 class TwoFaced(LiarStrategy):
@@ -20,7 +21,9 @@ class TwoFaced(LiarStrategy):
         request = request_of(sent.frame)
         if request is None or not request.operations:
             return (sent,)
-        faces = [(b"append liar %d." % replica,) for replica in self.tools.replicas]
+        # As large as what it stands for: then the primary orders one of them by its digest (SEP-2).
+        padding = b"~" * SEPARATE_BYTES if len(sent.frame) > SEPARATE_BYTES else b""
+        faces = [(b"append liar %d." % replica + padding,) for replica in self.tools.replicas]
         return [
             SendRequest((replica,), self.tools.authenticator.seal(replace(request, operations=face)))
             for replica, face in zip(self.tools.replicas, faces, strict=True)
