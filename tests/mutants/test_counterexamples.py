@@ -380,3 +380,26 @@ def test_results_that_are_not_asked_for_come_with_the_next_retransmission() -> N
     assert asks_for_results() == (True, True)
     with mutated(named("nobody asks for results")):
         assert asks_for_results() == (False, True)
+
+
+def views_after_a_large_request(*receivers: int) -> set[int]:
+    """The views of a group after a client sent a large request to these replicas, once."""
+    group = Group()
+    session = group.open_session()
+    group.submit(group.request((b"add 1",) * 300, session, 1), *receivers)
+    group.advance(group.configuration.settings.view_change_timeout_ms + 100)
+    return {group.core(number).view for number in range(4)}
+
+
+def test_a_large_request_sent_to_the_primary_alone_would_cost_a_view() -> None:
+    """C8. And in the next view again: its primary would not have the request."""
+    assert views_after_a_large_request(0) == {0}
+    with mutated(named("what a proposal lacks is never fetched")):
+        assert min(views_after_a_large_request(0)) >= 1
+
+
+def test_a_large_request_sent_to_backups_alone_would_cost_a_view() -> None:
+    """C8, C2: the primary is suspected of what it never heard of."""
+    assert views_after_a_large_request(1, 2, 3) == {0}
+    with mutated(named("what is kept back is never passed on")):
+        assert min(views_after_a_large_request(1, 2, 3)) >= 1

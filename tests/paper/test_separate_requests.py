@@ -17,11 +17,14 @@ from quorate.messages.protocol import (
     SEPARATE_BYTES,
     Batch,
     Batches,
+    Chosen,
+    Decided,
     FetchBatches,
     Message,
     Prepare,
     PrePrepare,
     Request,
+    Status,
 )
 
 LARGE = (b"add 1",) * 300
@@ -307,6 +310,24 @@ def test_sep_3_a_digest_whose_request_nobody_has_blocks_no_view_change() -> None
     assert totals(group)[1:] == [300] * 3
     assert core.last_executed == 1
     assert all(digest not in group.core(number).missing for number in (1, 2, 3))
+
+
+def test_sep_3_nobody_spins_when_it_is_fetched_for_another_reason_already() -> None:
+    """The slot is decided, by f + 1 claims, while its proposal waits for the request."""
+    group = Group()
+    session = group.open_session()
+    group.reaches = lambda sender, receiver, message: not isinstance(message, FetchBatches | Status)
+    group.submit(group.request(LARGE, session, 1), 0)
+    core = group.core(3)
+    digest = core.log.slots[2].parked.digest  # type: ignore[union-attr]
+    for sender in (1, 2):
+        group.say(sender, Decided((Chosen(2, digest),), sender), 3)
+    assert digest in core.missing
+
+    group.advance(group.configuration.settings.status_interval_ms)
+    due = group.replicas[3].next_deadline()
+    assert due is not None
+    assert due > group.now
 
 
 def test_sep_3_a_body_beyond_the_limits_is_not_taken() -> None:

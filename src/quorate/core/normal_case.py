@@ -162,6 +162,7 @@ def reconsider(core: Core, slot: Slot) -> None:
             return
     slot.parked = None
     core.parked.discard(slot.sequence_number)
+    core.missing.pop(batch.digest, None)
     accept(core, slot, batch, parked.frame)
     watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:

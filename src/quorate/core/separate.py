@@ -93,8 +93,8 @@ def fill_in(core: Core, slim: Slim) -> OpenBatch | None:
 def await_body(core: Core, slot: Slot, parked: Parked) -> None:
     """SEP-3: give the requests a little time to come, then ask for the batch."""
     if parked.digest in core.missing:
-        return
-    if parked.reconsider_at is None:
+        slot.parked = parked._replace(reconsider_at=None)
+    elif parked.reconsider_at is None:
         slot.parked = parked._replace(reconsider_at=core.now + core.status_interval // 2)
     elif core.now >= parked.reconsider_at:
         slot.parked = parked._replace(reconsider_at=None)
