@@ -23,8 +23,8 @@ class ClosedLoop:
     """Keeps `outstanding` operations under way and notes how long each takes.
 
     The measured window begins and ends at the first answer after its planned begin and end: it counts whole bursts
-    where answers come in bursts, and does not cut the operations of slow systems. Answers may come in another thread
-    than `start` is called in, as long as they all come in one.
+    where answers come in bursts, and does not cut the operations of slow systems. It is never shorter than ordered.
+    Answers may come in another thread than `start` is called in, as long as they all come in one.
     """
 
     def __init__(self, order: Order, submit: Submit, on_finished: Callable[[], None] = lambda: None) -> None:
@@ -56,7 +56,7 @@ class ClosedLoop:
             if window.first is not None:
                 window.add(now - sent, now)
             elif now >= self._begin:
-                window.open()
+                self._end = max(self._end, window.open() + self._order.seconds)
         if now < self._end:
             self._send()
         else:

@@ -27,9 +27,10 @@ class Window:
         self._roles = {**order.roles, CLIENT: [os.getpid()]}
         self._moments: Counter[int] = Counter()
 
-    def open(self) -> None:
-        """It begins now."""
+    def open(self) -> float:
+        """It begins now: at this moment."""
         self.first = Snapshot.take(self._roles, self._order.interface)
+        return self.first.moment
 
     def close(self) -> None:
         """It ends now."""

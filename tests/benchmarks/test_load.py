@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_closed_loop_keeps_as_many_operations_outstanding_as_it_is_told():
     assert count(measured.histogram) == measured.operations
     assert measured.moments == {}
     assert list(measured.processor_seconds) == [CLIENT]
+
+
+@pytest.mark.parametrize("outstanding", [1, 64])
+def test_a_system_that_answers_only_after_the_planned_end_is_measured_all_the_same(outstanding):
+    wire = Wire()
+    closed_loop = ClosedLoop(order(outstanding, seconds=0.001), wire.submit)
+
+    closed_loop.start()
+    time.sleep(0.01)
+    wire.answer_all()
+
+    measured = closed_loop.result()
+    assert measured.operations > 0
+    assert measured.seconds >= 0.001
 
 
 def test_wrong_answers_are_counted_and_not_measured():
