@@ -35,7 +35,7 @@ from benchmarks.parts import (
 from benchmarks.plan import C64, C1000, ONE, REDIS, REDIS_P16
 from benchmarks.results import Results, spread_of, text_of
 from benchmarks.summary import NOISE_LIMIT, Spread, latency_ratio
-from benchmarks.switches import DIGEST_REPLIES, NAMES, SEPARATE_TRANSMISSION
+from benchmarks.switches import DIGEST_REPLIES, SEPARATE_TRANSMISSION
 from benchmarks.systems.etcd import ETCD, ETCD_TRANSACTIONS
 from benchmarks.systems.pysyncobj import PYSYNCOBJ
 from benchmarks.systems.quorate import QUORATE, QUORATE_MACS, QUORATE_SYNC_MACS
@@ -209,14 +209,14 @@ def _bytes(read: _Reader) -> Iterator[Row]:
     arguments, results = value_of(4096, is_read=False).name, value_of(4096, is_read=True).name
     sent = _bytes_ratio(read, SEPARATE_TRANSMISSION, arguments, "primary")
     asked = "separate transmission: the primary sends at most 40 % of the bytes"
-    yield _switched("4 KiB arguments", asked, SEPARATE_TRANSMISSION, sent, _at_most(0.4))
+    yield _row("4 KiB arguments", asked, sent, _at_most(0.4))
     narrow = VALUES_NARROW
     found = read.ratio(NARROW.name, narrow, without_of(narrow, SEPARATE_TRANSMISSION), arguments)
     asked = "separate transmission: 1.5 times the throughput on links of limited bandwidth"
-    yield _switched("4 KiB arguments", asked, SEPARATE_TRANSMISSION, found, _at_least(1.5))
+    yield _row("4 KiB arguments", asked, found, _at_least(1.5))
     received = _bytes_ratio(read, DIGEST_REPLIES, results, "client")
     asked = "digest replies: the client receives at most 40 % of the bytes"
-    yield _switched("4 KiB results", asked, DIGEST_REPLIES, received, _at_most(0.4))
+    yield _row("4 KiB results", asked, received, _at_most(0.4))
 
 
 VALUES_COUNTED: Final = VALUES.systems[0].name
@@ -234,13 +234,6 @@ def _bytes_ratio(read: _Reader, switch: str, workload: str, role: str) -> _Found
         return None
     whole, without = (each[role] for each in carried)
     return _Found(f"{whole / without:.2f}: {whole:,.0f} bytes an operation in place of {without:,.0f}", whole / without)
-
-
-def _switched(what: str, asked: str, switch: str, found: _Found | None, is_enough: Callable[[float], bool]) -> Row:
-    """A row about an optimisation, which may have no switch."""
-    if switch not in NAMES:
-        return Row(what, asked, "it cannot be switched yet", Verdict.NOT_MEASURED)
-    return _row(what, asked, found, is_enough)
 
 
 def _identities(read: _Reader) -> Iterator[Row]:

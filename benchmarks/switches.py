@@ -12,8 +12,7 @@ from quorate.config import Settings
 
 SEPARATE_TRANSMISSION: Final = "separate-transmission"
 DIGEST_REPLIES: Final = "digest-replies"
-"""Rows of the table of figures are about these two, and the parts that count bytes try both ways. Large requests
-cannot be sent apart yet: an entry with this name is all that is needed when they can."""
+"""Rows of the table of figures are about these two, and the parts that count bytes try both ways."""
 
 
 class Switch(NamedTuple):
@@ -41,6 +40,12 @@ SWITCHES: Final = (
         {"commit_delay_ms": 0},
     ),
     Switch(
+        SEPARATE_TRANSMISSION,
+        "clients send large requests to all replicas",
+        {"separate_requests": True},
+        {"separate_requests": False},
+    ),
+    Switch(
         DIGEST_REPLIES,
         "one replica sends large results whole, the others digests",
         {"digest_replies": True},
@@ -65,7 +70,6 @@ SWITCHES: Final = (
         {"batch_requests_max": 1},
     ),
 )
-NAMES: Final = frozenset(switch.name for switch in SWITCHES)
 
 
 def all_on() -> dict[str, Any]:
