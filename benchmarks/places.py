@@ -29,7 +29,8 @@ class Links:
     are_counted: bool = False
     """Whether each party is in a network of its own."""
     megabits: float = 0.0
-    """What each party can send a second, if it is above 0; needs networks of their own."""
+    """What each replica or server can send a second, if it is above 0; needs networks of their own. The load, which is
+    the last party, stands for clients that each have a link of their own: it is not limited."""
 
 
 LOOPBACK_LINKS = Links()
@@ -94,7 +95,8 @@ class Network(Place):
 
 
 def set_up(parties: int, megabits: float) -> list[str]:
-    """The commands that make the network. What a party sends is limited by a token bucket at its own interface."""
+    """The commands that make the network. What a party sends is limited by a token bucket at its own interface; the
+    last one, the load, is not."""
     commands = [
         "mount -t tmpfs none /run",
         "ip link set lo up",
@@ -112,7 +114,7 @@ def set_up(parties: int, megabits: float) -> list[str]:
             f"ip -n {name} address add {_NETWORK}{party + 1}/24 dev {INTERFACE}",
             f"ip -n {name} link set {INTERFACE} up",
         ]
-        if megabits:
+        if megabits and party < parties - 1:
             limit = f"tbf rate {megabits:g}mbit burst 64kb latency 200ms"
             commands.append(f"tc -n {name} qdisc add dev {INTERFACE} root {limit}")
     return commands
