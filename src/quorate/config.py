@@ -73,6 +73,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether large results are sent whole by one replica, and as a digest by the others (OSDI'99 5.1)."""
     separate_requests: bool = True
     """Whether clients send large requests to all replicas, and PRE-PREPAREs carry their digests (OSDI'99 4.2)."""
+    read_only_path: bool = True
+    """Whether replicas answer what only reads without ordering it (OSDI'99 5.1). It has its price: while it is on, a
+    client believes nothing, ordered requests too, that fewer replicas than a quorum say (RO-5)."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
@@ -116,6 +119,7 @@ SETTING_COMMENTS: Final = {
     "commit_delay_ms": "how long a COMMIT may wait to travel with another message, when its batch is answered already",
     "digest_replies": "one replica sends large results whole, the others their digest",
     "separate_requests": "clients send large requests to all replicas, and the primary orders them by their digests",
+    "read_only_path": "answer what only reads without ordering it; every answer then needs a quorum of replicas",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

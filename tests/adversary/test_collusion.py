@@ -34,6 +34,7 @@ def plan(replicas: int, *strategies: str, liars: tuple[str, ...] = (), traitors:
             view_change_timeout_ms=BASE_MS,
             view_change_timeout_max_ms=8 * BASE_MS,
             status_interval_ms=20,
+            read_only_path=False,
         ),
         network=NetworkPlan(),
         clients=(*honest, ClientPlan(requests=20, strategies=liars)) if liars else honest,

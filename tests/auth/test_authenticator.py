@@ -45,6 +45,7 @@ from quorate.messages.protocol import (
     Status,
     ViewChange,
 )
+from quorate.messages.reads import Read, ReadReply
 
 D = b"d" * 32
 MACS = Settings(request_authentication="mac")
@@ -100,6 +101,8 @@ def test_every_type_has_a_scheme() -> None:
         Inspection,
         FetchBackup,
         BackupPieces,
+        Read,
+        ReadReply,
     }
     assert policy_of(configuration_of(4, MACS))[Request] is Scheme.VECTOR
 

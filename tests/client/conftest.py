@@ -19,6 +19,7 @@ from quorate.auth.keys import KeyPair
 from quorate.config import ClusterConfiguration, Member, Settings
 from quorate.folder import CLUSTER_FILE, ClusterFolder, create_cluster, load_client, load_replica, render_configuration
 from quorate.messages.protocol import Inspect, Inspection, Outcome, Reply, Request
+from quorate.messages.reads import Answer, Read, ReadReply
 from quorate.net.links import Identity, Link, Listener, listen
 
 Twist = Callable[[Reply], Reply | None]
@@ -37,6 +38,8 @@ class FakeReplica:
         self.replica_id = replica_id
         self.view = 0
         self.twist: Twist = lambda reply: reply
+        self.twist_read: Callable[[ReadReply], ReadReply | None] = lambda reply: reply
+        self.reads: list[Read] = []
         self.executed: list[bytes] = []
         self.requests: list[Request] = []
         self.closed_sessions: set[int] = set()
@@ -77,6 +80,12 @@ class FakeReplica:
                 inspection = Inspection(message.nonce, self.report, self.replica_id)
                 link.send(self._authenticator.seal_inspection(inspection, message.client))
                 continue
+            if isinstance(message, Read):
+                self.reads.append(message)
+                reply = self.twist_read(self._read(message))
+                for each in self.links if reply is not None else ():
+                    each.send(self.sealer.seal(reply))
+                continue
             assert isinstance(message, Request)
             for replica in (self, *self.relay):
                 replica.answer(message, opened.envelope.payload)
@@ -86,6 +95,11 @@ class FakeReplica:
         reply = self.twist(self._answer(request, payload))
         for link in self.links if reply is not None else ():
             link.send(self.sealer.seal(reply))
+
+    def _read(self, read: Read) -> ReadReply:
+        """Operations that begin with `get` only read."""
+        answers = tuple(Answer(b"got " + one, 1) if one.startswith(b"get") else None for one in read.operations)
+        return ReadReply(read.client, read.nonce, 1, answers, self.replica_id)
 
     def _answer(self, request: Request, payload: bytes) -> Reply:
         self.requests.append(request)
@@ -153,9 +167,12 @@ def fake_cluster(tmp_path: Path) -> MakeCluster:
     """Makes a cluster of `replica_count` fakes that run while the context is open."""
 
     @asynccontextmanager
-    async def make(replica_count: int = 4, settings: Settings | None = None) -> AsyncIterator[FakeCluster]:
+    async def make(
+        replica_count: int = 4, settings: Settings | None = None, has_read_only_path: bool = False
+    ) -> AsyncIterator[FakeCluster]:
         addresses = [("127.0.0.1", 7100 + index) for index in range(replica_count)]
-        cluster = FakeCluster(create_cluster(tmp_path / "cluster", addresses, "counter", settings or Settings()))
+        settings = replace(settings or Settings(), read_only_path=has_read_only_path)
+        cluster = FakeCluster(create_cluster(tmp_path / "cluster", addresses, "counter", settings))
         await cluster.start()
         try:
             yield cluster

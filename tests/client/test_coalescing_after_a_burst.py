@@ -22,7 +22,7 @@ def _configuration(client: KeyPair) -> ClusterConfiguration:
 
 
 class _Cluster:
-    """Answers every request at once, from f + 1 replicas; remembers how many operations each carried."""
+    """Answers every request at once, from a quorum of replicas; remembers how many operations each carried."""
 
     def __init__(self) -> None:
         key_pair = KeyPair(b"c" * 32)
@@ -50,7 +50,7 @@ class _Cluster:
             opening = request.session == 0
             outcome = Outcome.SESSION_OPENED if opening else Outcome.EXECUTED
             results = (SESSION.to_bytes(8, "big"),) if opening else request.operations
-            for replica in range(2):
+            for replica in range(3):
                 self.coalescer.receive(
                     Reply(0, request.client, request.session, request.timestamp, outcome, results, replica)
                 )

@@ -33,7 +33,7 @@ LARGEST = 2**63 - 1
 def configuration_of(replica_count: int) -> ClusterConfiguration:
     keys = [KeyPair(bytes([index + 1]) * 32).public_key.hex() for index in range(replica_count + 1)]
     members = tuple(Member("127.0.0.1", 7000 + index, keys[index]) for index in range(replica_count))
-    settings = Settings(request_authentication="mac", request_bytes_max=4096)
+    settings = Settings(request_authentication="mac", request_bytes_max=4096, read_only_path=False)
     return ClusterConfiguration("0" * 32, "1" * 32, "counter", members, (ClientEntry("c", keys[-1]),), settings)
 
 

@@ -34,6 +34,17 @@ def test_tent_4_f_plus_1_that_have_committed_it(replicas: int, needed: int) -> N
 
 
 @pytest.mark.parametrize(("replicas", "needed"), [(4, 3), (6, 4), (7, 5), (10, 7)])
+def test_ro_5_a_quorum_where_reads_are_not_ordered(replicas: int, needed: int) -> None:
+    """Facts 3.3: "with read-only enabled the client waits for a quorum of replies for every request"."""
+    for committed in range(needed + 1):
+        counted = Votes(quorums_of(replicas), has_read_only_path=True)
+        for replica in range(needed):
+            assert counted.certified() is None
+            counted.take(reply(replica, 3, replica >= committed))
+        assert counted.certified() == YES
+
+
+@pytest.mark.parametrize(("replicas", "needed"), [(4, 3), (6, 4), (7, 5), (10, 7)])
 def test_tent_4_a_quorum_that_prepared_it_in_one_view(replicas: int, needed: int) -> None:
     """5.1: "the client waits for 2f + 1 matching tentative replies"; so f + 1 correct replicas prepared it."""
     said = [(replica, 3, True) for replica in range(needed)]

@@ -18,6 +18,7 @@ from quorate.core.ports import Context, Entropy
 from quorate.core.replica import Replica
 from quorate.errors import AuthenticationFailed
 from quorate.messages.protocol import BackupPieces, Message, Reply, Request
+from quorate.messages.reads import Read, ReadReply
 from quorate.messages.records import Record, StableRecord
 from quorate.messages.tree import Path
 from quorate.services.counter import CounterService
@@ -153,6 +154,7 @@ class Group:
         self.replies: list[tuple[int, Reply]] = []
         self.reply_frames: list[bytes] = []
         self.pieces: list[tuple[int, BackupPieces, bytes]] = []
+        self.answers: list[ReadReply] = []
         self.reaches: Filter = lambda sender, receiver, message: True
         self.stopped: set[int] = set()
         self.unauthentic = 0
@@ -174,6 +176,8 @@ class Group:
                         self.wire.append((sender, receiver, frame))
                 case SendReply(BackupPieces() as message, frame):
                     self.pieces.append((sender, message, frame))
+                case SendReply(ReadReply() as message, _):
+                    self.answers.append(message)
                 case SendReply(message, frame):
                     self.replies.append((sender, message))
                     self.reply_frames.append(frame)
@@ -271,6 +275,11 @@ class Group:
         """The sealed frame of a request; signed on demand, as when it is sent again (REQ-3)."""
         authenticator = self.clients[client]
         return authenticator.seal(Request(authenticator.client_id, session, timestamp, operations), is_signed)
+
+    def read(self, *receivers: int, nonce: int = 1, operations: tuple[bytes, ...] = (b"get",), client: int = 0) -> None:
+        """A client's READ arrives at the given replicas, at all of them by default."""
+        authenticator = self.clients[client]
+        self.submit(authenticator.seal_read(Read(authenticator.client_id, nonce, operations)), *receivers)
 
     def submit(self, frame: bytes, *receivers: int) -> None:
         """A client's frame arrives at the given replicas, at all of them by default."""

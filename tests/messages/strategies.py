@@ -31,6 +31,7 @@ from quorate.messages.protocol import (
     Status,
     ViewChange,
 )
+from quorate.messages.reads import Answer, Read, ReadReply
 
 naturals = st.one_of(st.integers(0, 300), st.integers(0, 2**63 - 1), st.just(2**63 - 1))
 replicas = st.integers(0, 63)
@@ -80,6 +81,10 @@ OF_TYPE: dict[type, st.SearchStrategy[Message]] = {
     NewKey: st.builds(NewKey, naturals, digests, replicas),
     FetchBackup: st.builds(FetchBackup, digests, naturals, naturals, many(paths)),
     BackupPieces: st.builds(BackupPieces, digests, naturals, naturals, many(paths), st.integers(0, 15), replicas),
+    Read: st.builds(Read, digests, naturals, many(texts).filter(bool)),
+    ReadReply: st.builds(
+        ReadReply, digests, naturals, naturals, many(st.none() | st.builds(Answer, texts, naturals)), replicas
+    ),
 }
 messages = st.one_of(*OF_TYPE.values())
 batches = st.builds(Batch, naturals, many(texts))

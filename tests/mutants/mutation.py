@@ -47,6 +47,8 @@ class Mutant(NamedTuple):
     """Its id in docs/PROTOCOL.md, where the function is not the one that carries it, or carries several."""
     played: str = ""
     """Where no seed within the budget notices: the test of `test_counterexamples.py` that plays the case by hand."""
+    reads: bool = False
+    """Whether the read-only path is on in those worlds."""
     redundant: str = ""
     """Why nothing at all is lost, if that is so: another rule covers this one. Then `played` shows just that."""
 
@@ -125,7 +127,7 @@ def run(mutant: Mutant, seed: int) -> Verdict | None:
 
 def run_unmutated(mutant: Mutant, seed: int) -> Verdict | None:
     """The same world as it is."""
-    outcome = World(draw_plan(seed, mutant.profile, mutant.replicas, mutant.strategies)).run()
+    outcome = World(draw_plan(seed, mutant.profile, mutant.replicas, mutant.strategies, reads=mutant.reads)).run()
     return outcome.verdicts[0] if outcome.verdicts else None
 
 

@@ -20,11 +20,11 @@ from quorate.messages.protocol import Message
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "PROTOCOL.md").read_text()
 ID = re.compile(
-    r"\b(?:ACCESS|BACKUP|COM|CP|DEC|DIG|DISK|EPOCH|EXEC|FETCH|FRAME|GC|INV|KEY|NV|PP|PREP|REC|REQ|SEP|SESS|ST|STAT|TENT"
+    r"\b(?:ACCESS|BACKUP|COM|CP|DEC|DIG|DISK|EPOCH|EXEC|FETCH|FRAME|GC|INV|KEY|NV|PP|PREP|REC|REQ|RO|SEP|SESS|ST|STAT|TENT"
     r"|TIME|TIMER|VC|VOTE)-(?:\d+|A|B)\b"
 )
 KINDS = {kind.__name__: kind for kind in get_args(Message)}
-NOT_FOR_REPLICAS = {"Reply", "Inspect", "Inspection", "BackupPieces"}
+NOT_FOR_REPLICAS = {"Reply", "ReadReply", "Inspect", "Inspection", "BackupPieces"}
 
 
 def rows(columns: int) -> list[list[str]]:

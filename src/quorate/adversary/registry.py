@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from quorate.adversary.clients.backups_only import BackupsOnly
 from quorate.adversary.clients.big_mac import BigMac
+from quorate.adversary.clients.false_reads import FalseReads
 from quorate.adversary.clients.far_timestamp import FarTimestamp
 from quorate.adversary.clients.flood import Flood
 from quorate.adversary.clients.garbage import Garbage
@@ -47,6 +48,7 @@ from quorate.adversary.replicas.replay import Replay
 from quorate.adversary.replicas.replay_signed import ReplaySigned
 from quorate.adversary.replicas.silent_primary import SilentPrimary
 from quorate.adversary.replicas.slow_primary import SlowPrimary
+from quorate.adversary.replicas.stale_answers import StaleAnswers
 from quorate.adversary.replicas.stale_new_view import StaleNewView
 from quorate.adversary.replicas.starve_client import StarveClient
 from quorate.adversary.replicas.steal_sessions import StealSessions
@@ -100,6 +102,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "replay-signed": ReplaySigned,
     "silent-primary": SilentPrimary,
     "slow-primary": SlowPrimary,
+    "stale-answers": StaleAnswers,
     "stale-new-view": StaleNewView,
     "starve-client": StarveClient,
     "steal-sessions": StealSessions,
@@ -129,6 +132,7 @@ seeds keep their worlds."""
 CLIENT_STRATEGIES: Final[dict[str, type[LiarStrategy]]] = {
     "backups-only": BackupsOnly,
     "big-mac": BigMac,
+    "false-reads": FalseReads,
     "far-timestamp": FarTimestamp,
     "flood": Flood,
     "garbage": Garbage,
@@ -138,6 +142,12 @@ CLIENT_STRATEGIES: Final[dict[str, type[LiarStrategy]]] = {
     "two-faced": TwoFaced,
     "wrong-session": WrongSession,
 }
+READ_STRATEGIES: Final = ("stale-answers",)
+READ_STRATEGIES_OF_CLIENTS: Final = ("false-reads",)
+"""Those that are about reads. They came later too: `sim.reading` adds them to what profiles draw."""
+DRAWN_STRATEGIES: Final = tuple(name for name in REPLICA_STRATEGIES if name not in READ_STRATEGIES)
+DRAWN_STRATEGIES_OF_CLIENTS: Final = tuple(sorted({*CLIENT_STRATEGIES} - {*READ_STRATEGIES_OF_CLIENTS}))
+"""What profiles draw from."""
 
 
 def make_traitor(names: Sequence[str], tools: Tools, make: MakeProcess) -> Process:

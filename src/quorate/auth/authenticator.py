@@ -39,6 +39,7 @@ from quorate.messages.protocol import (
     Status,
     ViewChange,
 )
+from quorate.messages.reads import Read, ReadReply
 
 MAC_BYTES: Final = 16
 _NO_MAC: Final = bytes(MAC_BYTES)
@@ -52,7 +53,9 @@ KNOWN_CLIENTS_MAX: Final = 4096
 
 Check = Callable[[Any, Envelope], bool]
 """Whether an envelope's authentication is that of the sender whom its message names."""
-_FROM_CLIENTS: Final = frozenset({Request, Inspect, FetchBackup})
+_FROM_CLIENTS: Final = frozenset({Request, Inspect, FetchBackup, Read})
+_TO_CLIENTS: Final = (Reply, ReadReply, BackupPieces)
+"""Those that name the client whom they are for."""
 
 
 class Scheme(Enum):
@@ -92,6 +95,8 @@ def policy_of(configuration: ClusterConfiguration) -> dict[type, Scheme]:
         Inspection: Scheme.SINGLE,
         FetchBackup: Scheme.SINGLE,
         BackupPieces: Scheme.SINGLE,
+        Read: Scheme.VECTOR,
+        ReadReply: Scheme.SINGLE,
     }
 
 
@@ -208,7 +213,7 @@ class ReplicaAuthenticator:
             authentication = self._keys.key_pair.sign(self._keys.domain + payload) + mark
         elif scheme is Scheme.VECTOR:
             authentication = _vector(self._keys.to_replicas, payload)
-        elif isinstance(message, (Reply, BackupPieces)):
+        elif isinstance(message, _TO_CLIENTS):
             authentication = _mac(self._keys.client_keys(message.client)[1], payload)
         elif receiver is not None:
             authentication = _mac(self._keys.to_replicas[receiver], payload)
@@ -317,12 +322,18 @@ class ClientAuthenticator:
         payload = encode(question)
         return encode_envelope(Envelope(payload, _mac(self._keys.to_replicas[receiver], payload)))
 
-    def open(self, frame: bytes) -> Reply | Inspection | BackupPieces:
-        """Check a reply, an inspection or the pieces of a backup. Raises MalformedMessage or AuthenticationFailed."""
+    def seal_read(self, read: Read) -> bytes:
+        """The frame of a READ, for all replicas. MACs suffice, whatever the policy: a replica shows it to nobody, and
+        does nothing on it but answer this client."""
+        payload = encode(read)
+        return encode_envelope(Envelope(payload, _vector(self._keys.to_replicas, payload)))
+
+    def open(self, frame: bytes) -> Reply | ReadReply | Inspection | BackupPieces:
+        """Check what replicas say to clients. Raises MalformedMessage or AuthenticationFailed."""
         envelope = decode_envelope(frame)
         message = decode(envelope.payload)
         senders = len(self._keys.from_replicas)
-        if not isinstance(message, (Reply, Inspection, BackupPieces)) or message.replica >= senders:
+        if not isinstance(message, (*_TO_CLIENTS, Inspection)) or message.replica >= senders:
             raise AuthenticationFailed(f"{type(message).__name__} is not for a client")
         if self._policy[type(message)] is Scheme.SIGNATURE:
             verifier = self._keys.replica_verifiers[message.replica]

@@ -17,6 +17,8 @@ from quorate.client.backups import BackupQuestions, Pieces
 from quorate.client.coalescer import Coalescer
 from quorate.client.inspection import Inspections
 from quorate.client.known import CHANCE_BITS, OPENING_TICKS, opening_timestamp
+from quorate.client.queries import Queries
+from quorate.client.reads import NONCE_BITS, Reads
 from quorate.client.replicas import Replicas
 from quorate.client.session import Session
 from quorate.client.waiting import ClientLimits, Operation, bytes_of
@@ -25,6 +27,7 @@ from quorate.core.quorum import quorums_of
 from quorate.errors import AuthenticationFailed, MalformedMessage, QuorateError, RequestRefused, RequestTimeout
 from quorate.messages.codec import decode, decode_envelope
 from quorate.messages.protocol import BackupPieces, Inspection, Reply
+from quorate.messages.reads import ReadReply
 from quorate.messages.tree import Path
 from quorate.net.links import LinkLimits
 from quorate.net.tls import Credentials, credentials_of
@@ -68,8 +71,12 @@ class AsyncClient:
         self._coalescer = Coalescer(
             self._make_session, self._replicas.send, configuration, limits, self._describe_unreachable
         )
+        reads = Reads(self._authenticator, configuration, secrets.randbits(NONCE_BITS))
+        self._queries = Queries(reads, self._replicas.send, self._coalescer.enqueue, configuration, limits)
 
-    def submit(self, operation: Operation, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: Operation, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         """Start *operation*; its result comes with the future, which fails with a RequestFailed:
 
         - RequestRefused: the operation is too large, too much waits already, the client is closed or not admitted, or
@@ -78,13 +85,22 @@ class AsyncClient:
         - PermissionDenied, a RequestRefused: the client may only read, and this may change something;
         - OperationFailed: the service failed at it.
 
+        With *only_reads* the replicas are asked to answer it without ordering it, which is quicker. It sees whatever
+        was answered before it was submitted. The replicas look whether it really only reads: if not, or if they do not
+        agree about the answer, it is ordered all the same.
+
         Raises TypeError for what is not bytes. A bytearray or a memoryview is copied: it may change afterwards.
         """
-        return self._coalescer.submit(bytes_of(operation), timeout)
+        path = self._queries if only_reads and self.configuration.settings.read_only_path else self._coalescer
+        return path.submit(bytes_of(operation), timeout)
 
     async def invoke(self, operation: Operation, timeout: float | None = INVOKE_SECONDS) -> bytes:
         """The result of *operation*, for which at least one correct replica vouches (see `submit`)."""
         return await self.submit(operation, timeout)
+
+    async def query(self, operation: Operation, timeout: float | None = INVOKE_SECONDS) -> bytes:
+        """The result of *operation*, which only reads: not ordered if that is not needed (see `submit`)."""
+        return await self.submit(operation, timeout, only_reads=True)
 
     async def inspect(self, replica_id: int, timeout: float = INSPECT_SECONDS) -> dict[str, object]:
         """What one replica says of itself. Raises RequestTimeout when it cannot be reached or does not answer."""
@@ -110,8 +126,9 @@ class AsyncClient:
             raise RequestTimeout(f"no answer within {timeout:g} seconds from {where}") from None
 
     async def wait_connected(self, timeout: float = CONNECT_SECONDS) -> None:
-        """Wait for links to f + 1 replicas, which can vouch for a result. Raises ClusterUnreachable."""
-        needed = quorums_of(self.configuration.replica_count).weak
+        """Wait for links to as many replicas as vouch for a result. Raises ClusterUnreachable."""
+        quorums = quorums_of(self.configuration.replica_count)
+        needed = quorums.quorum if self.configuration.settings.read_only_path else quorums.weak
         try:
             async with asyncio.timeout(timeout):
                 await self._replicas.until(lambda connected: len(connected) >= needed)
@@ -130,7 +147,7 @@ class AsyncClient:
     @property
     def waiting_operations(self) -> int:
         """How many operations wait to be sent."""
-        return self._coalescer.waiting_operations
+        return self._coalescer.waiting_operations + self._queries.waiting_operations
 
     @property
     def counters(self) -> dict[str, int]:
@@ -139,6 +156,7 @@ class AsyncClient:
 
     def close(self) -> None:
         """Close the links; operations that are under way fail with RequestFailed."""
+        self._queries.close()
         self._coalescer.close()
         self._replicas.close()
 
@@ -167,7 +185,7 @@ class AsyncClient:
                 self.counters[reason] = self.counters.get(reason, 0) + 1
 
     def _receive_frame(self, frame: bytes) -> None:
-        """Decode first: f + 1 replies settle a request, and the others' MACs need not be checked. What is not dropped
+        """Decode first: a few replies settle a request, and the others' MACs need not be checked. What is not dropped
         here counts only once it is verified."""
         envelope = decode_envelope(frame)
         message = decode(envelope.payload)
@@ -180,6 +198,9 @@ class AsyncClient:
                 verified = self._authenticator.open(frame)
                 assert isinstance(verified, Reply)
                 self.access.receive(verified)
+        elif isinstance(message, ReadReply) and self._queries.awaits(message):
+            self._authenticator.open(frame)
+            self._queries.receive(message)
         elif isinstance(message, Inspection) and self._inspections.awaits(message):
             verified = self._authenticator.open(frame)
             assert isinstance(verified, Inspection)
@@ -199,9 +220,9 @@ async def connect(
 ) -> AsyncIterator[AsyncClient]:
     """A client of the cluster whose client folder is *path*.
 
-    Waits for links to f + 1 replicas for up to *wait_seconds*, then raises ClusterUnreachable, which names who cannot
-    be reached and why. With 0 it returns at once, and operations wait for the cluster: for tools that look at a
-    cluster that may be down.
+    Waits for links to as many replicas as vouch for a result, for up to *wait_seconds*; then raises ClusterUnreachable,
+    which names who cannot be reached and why. With 0 it returns at once, and operations wait for the cluster: for tools
+    that look at a cluster that may be down.
 
     *passphrase* opens an encrypted key; without it the environment is asked: QUORATE_PASSPHRASE_FILE, or
     QUORATE_PASSPHRASE.

@@ -8,19 +8,16 @@ limits of operations are kept by one timer.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from quorate.client.alarm import Alarm, microseconds_now
 from quorate.client.session import Completed, Failed, SendRequest, Session
-from quorate.client.waiting import ClientLimits, Waiting, WaitingOperations, fail_all
+from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
 from quorate.config import ClusterConfiguration
 from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.protocol import Reply
 
-_MICROSECONDS: Final = 1_000_000
-_TICK_SECONDS: Final = 0.001
-"""What the event loop's timers can tell apart."""
 _MAYBE_EXECUTED: Final = "it may still be executed, once"
 _OPERATION_FAILED: Final = (
     "the service failed at this operation, or its result was above reply_bytes_max: see the replicas' logs"
@@ -69,7 +66,7 @@ class Coalescer:
         """How many operations the last request that was answered carried: about as many come back."""
         self._seen = 0
         """How many operations waited when the loop came round last."""
-        self._alarm = _Alarm(self._ring)
+        self._alarm = Alarm(self._ring)
         self._expiry: int | None = None
         """No operation's time is up before this."""
         self._is_closed = False
@@ -78,19 +75,23 @@ class Coalescer:
 
     def submit(self, operation: bytes, timeout: float | None) -> asyncio.Future[bytes]:
         """Start *operation*; see `AsyncClient.submit`."""
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        deadline = None if timeout is None else _now() + int(timeout * _MICROSECONDS)
-        reason = "the client is closed: connect again" if self._is_closed else self._queue.refusal(operation)
+        waiting = new_waiting(operation, timeout, self._loop)
+        self.enqueue(waiting)
+        return waiting.future
+
+    def enqueue(self, waiting: Waiting) -> None:
+        """Have an operation ordered for which somebody waits already."""
+        reason = CLOSED if self._is_closed else self._queue.refusal(waiting.operation)
         if reason is not None:
-            future.set_exception(RequestRefused(reason))
-            return future
-        self._queue.append(Waiting(operation, future, deadline))
+            fail_all([waiting], RequestRefused(reason))
+            return
+        self._queue.append(waiting)
+        deadline = waiting.deadline
         if deadline is not None and (self._expiry is None or deadline < self._expiry):
             self._expiry = deadline
             self._alarm.set(deadline)
         if self._dispatch_handle is None:
             self._dispatch_handle = self._loop.call_soon(self._dispatch)
-        return future
 
     @property
     def waiting_operations(self) -> int:
@@ -115,7 +116,7 @@ class Coalescer:
 
     def receive(self, reply: Reply) -> None:
         """Take in a verified reply."""
-        now = _now()
+        now = microseconds_now()
         for lane in self._lanes:
             if lane.session.awaits(reply.session, reply.timestamp):
                 lane.session.receive(reply, now)
@@ -125,7 +126,7 @@ class Coalescer:
         """The link to a replica was opened or lost: what waits for it goes to all (decisions)."""
         if self._is_closed:
             return
-        now = _now()
+        now = microseconds_now()
         for lane in self._lanes:
             lane.session.link_changed(replica_id, now)
             self._settle(lane, now)
@@ -138,7 +139,7 @@ class Coalescer:
         if self._is_closed or self._are_more_coming():
             return
         while self._queue:
-            now = _now()
+            now = microseconds_now()
             lane = self._free_lane(now)
             if lane is None:
                 return
@@ -222,7 +223,7 @@ class Coalescer:
 
     def _ring(self) -> None:
         """Some deadline may be due: sessions retransmit, operations time out."""
-        now = _now()
+        now = microseconds_now()
         if self._expiry is not None and now >= self._expiry:
             self._sweep(now)
         for lane in self._lanes:
@@ -251,38 +252,6 @@ class Coalescer:
         ]
         self._expiry = max(min(deadlines), now + _SWEEP_MICROSECONDS) if deadlines else None
         self._schedule()
-
-
-class _Alarm:
-    """One timer. It is armed anew only when it has to ring earlier: ringing too early is harmless."""
-
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
-        self._loop = asyncio.get_running_loop()
-        self._deadline: int | None = None
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, deadline: int) -> None:
-        """Ring at *deadline* at the latest."""
-        if self._deadline is None or deadline < self._deadline:
-            self.stop()
-            self._deadline = deadline
-            delay = max(0, deadline - _now()) / _MICROSECONDS
-            self._handle = self._loop.call_later(delay + _TICK_SECONDS, self._expire)
-
-    def stop(self) -> None:
-        """Do not ring."""
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = self._deadline = None
-
-    def _expire(self) -> None:
-        self._handle = self._deadline = None
-        self._ring()
-
-
-def _now() -> int:
-    return time.monotonic_ns() // 1000
 
 
 def _time_out(waiting: Iterable[Waiting], now: int, text: str) -> None:

@@ -27,14 +27,22 @@ class Outstanding:
     )
 
     def __init__(
-        self, step: Step, request: Request, frame: bytes, is_signed: bool, quorums: Quorums, now: int, interval: int
+        self,
+        step: Step,
+        request: Request,
+        frame: bytes,
+        is_signed: bool,
+        quorums: Quorums,
+        has_read_only_path: bool,
+        now: int,
+        interval: int,
     ) -> None:
         self.step = step
         self.request = request
         self.frame = frame
         self.is_signed = is_signed
         """Whether the frame was sealed to be signed, whatever the policy."""
-        self.votes = Votes(quorums)
+        self.votes = Votes(quorums, has_read_only_path)
         self.began = now
         self.deadline = now + interval
         """When to send it to all, unless it is answered before."""

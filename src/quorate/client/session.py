@@ -1,7 +1,7 @@
 """The client's rules (OSDI'99 4.1), for one session with one outstanding request. Pure.
 
 A request goes to the believed primary; when no answer comes in time, or the link to it is lost, to all. A result is
-believed once f + 1 replicas vouch for it, so at least one correct replica does (B13).
+believed once enough replicas vouch for it (`client.votes`), so at least one correct replica does (B13).
 
 **Steps.** A session is opened by an ordered request of its own, so what is outstanding is either an `OPENING` or the
 `REQUEST` of the caller; `_RULES` says what follows from each outcome in each step.
@@ -94,7 +94,7 @@ class Session:
         self._configuration = configuration
         self._quorums = quorums_of(configuration.replica_count)
         self._everyone = tuple(range(configuration.replica_count))
-        self._first_interval = _first_interval_of(configuration)
+        self._first_interval = first_interval_of(configuration)
         self._views = Views(configuration.replica_count)
         self._openings = Openings(first_open_timestamp, 1 + (first_timestamp - 1) % _SPREAD, ticks)
         self._next_timestamp = first_timestamp
@@ -241,7 +241,10 @@ class Session:
         is_signed = self._to_sign > 0
         self._to_sign = max(0, self._to_sign - 1)
         frame = self._authenticator.seal(request, is_signed)
-        self._outstanding = Outstanding(step, request, frame, is_signed, self._quorums, now, self._first_interval)
+        has_path = self._configuration.settings.read_only_path
+        self._outstanding = Outstanding(
+            step, request, frame, is_signed, self._quorums, has_path, now, self._first_interval
+        )
         is_separate = self._configuration.settings.separate_requests and len(frame) > SEPARATE_BYTES
         self._effects.append(SendRequest(self._everyone if is_separate else (self.primary,), frame))  # SEP-1
 
@@ -373,7 +376,8 @@ _RULES: Final[dict[tuple[Step, int], Callable[[Session, Ballot, int], None]]] = 
 """What a certificate means. Any other pair: `_on_unexpected`."""
 
 
-def _first_interval_of(configuration: ClusterConfiguration) -> int:
+def first_interval_of(configuration: ClusterConfiguration) -> int:
+    """How long a client waits before it sends again, in microseconds."""
     timeout = configuration.settings.view_change_timeout_ms * _MILLISECOND
     return max(1, timeout // _RETRANSMISSIONS_PER_VIEW_CHANGE)
 

@@ -44,6 +44,10 @@ class Client:
         """The result of *operation*; `AsyncClient.submit` says how it fails."""
         return self._call(lambda: self._client.invoke(operation, timeout))
 
+    def query(self, operation: Operation, timeout: float | None = INVOKE_SECONDS) -> bytes:
+        """The result of *operation*, which only reads; see `AsyncClient.submit`."""
+        return self._call(lambda: self._client.query(operation, timeout))
+
     def inspect(self, replica_id: int, timeout: float = INSPECT_SECONDS) -> dict[str, object]:
         """What one replica says of itself; see `AsyncClient.inspect`."""
         return self._call(lambda: self._client.inspect(replica_id, timeout))

@@ -32,8 +32,9 @@ class Vote(NamedTuple):
 class Votes:
     """The answers to one request: one vote a replica, its latest (B13)."""
 
-    def __init__(self, quorums: Quorums) -> None:
+    def __init__(self, quorums: Quorums, has_read_only_path: bool = False) -> None:
         self._quorums = quorums
+        self._has_read_only_path = has_read_only_path
         self._votes: dict[int, Vote] = {}
 
     def take(self, reply: Reply) -> None:
@@ -59,8 +60,9 @@ class Votes:
         return replica in self._votes and self._votes[replica].ballot is not None
 
     def replies_needed(self) -> int:
-        """How many equal replies of replicas that have committed it make a certificate: f + 1 (OSDI'99 4.1)."""
-        return self._quorums.weak
+        """How many equal replies of replicas that have committed it make a certificate: f + 1 (OSDI'99 4.1); a quorum
+        where a quorum answers reads without ordering them, so that a correct replica is in both (RO-5)."""
+        return self._quorums.quorum if self._has_read_only_path else self._quorums.weak
 
     def tentative_replies_needed(self) -> int:
         """How many, where some are tentative: a quorum, so f + 1 correct replicas prepared it (OSDI'99 5.1)."""

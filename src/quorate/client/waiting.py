@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from quorate.client.alarm import MICROSECONDS, microseconds_now
 from quorate.client.sizes import OPERATION_HEADER_BYTES, request_overhead_bytes
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed
@@ -21,6 +22,8 @@ class ClientLimits(NamedTuple):
     waiting_operations_max: int = 65_536
     waiting_bytes_max: int = 64 << 20
 
+
+CLOSED: Final = "the client is closed: connect again"
 
 Operation = bytes | bytearray | memoryview
 """What a caller may hand over."""
@@ -47,6 +50,12 @@ class Waiting(NamedTuple):
     future: asyncio.Future[bytes]
     deadline: int | None
     """When its time is up, in monotonic microseconds."""
+
+
+def new_waiting(operation: bytes, timeout: float | None, loop: asyncio.AbstractEventLoop) -> Waiting:
+    """An operation for which somebody begins to wait, for so many seconds at most."""
+    deadline = None if timeout is None else microseconds_now() + int(timeout * MICROSECONDS)
+    return Waiting(operation, loop.create_future(), deadline)
 
 
 def fail_all(waiting: Iterable[Waiting], error: RequestFailed) -> None:

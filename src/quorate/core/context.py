@@ -22,6 +22,7 @@ from quorate.core.tables import ReplicatedTables, TablesSnapshot
 from quorate.core.tentative import Tentative
 from quorate.core.vouchers import Vouchers
 from quorate.core.waiting import WaitingRequests
+from quorate.core.waiting_reads import WaitingReads
 from quorate.errors import AuthenticationFailed
 from quorate.messages.protocol import (
     BackupPieces,
@@ -34,6 +35,7 @@ from quorate.messages.protocol import (
     Request,
     ViewChange,
 )
+from quorate.messages.reads import ReadReply
 from quorate.messages.records import BatchRecord, Record
 
 if TYPE_CHECKING:
@@ -194,11 +196,13 @@ class Core:
         recoveries = Recoveries(keys, self.settings.recovery_pause_ms * MILLISECOND)
         self.tables = ReplicatedTables(access, self.settings.sessions_per_client, recoveries)
         self.log = MessageLog(self.settings.window, self.quorums)
-        self.waiting = WaitingRequests(
+        room = (
             self.settings.waiting_requests_max,
             PLACES_PER_SESSION * self.settings.sessions_per_client,
             self.settings.waiting_bytes_per_client_max,
         )
+        self.waiting = WaitingRequests(*room)
+        self.reads = WaitingReads(*room)
         self.checkpoints = Checkpoints()
         self.views = Views()
         self.timers = Timers(
@@ -308,7 +312,7 @@ class Core:
         """Send a frame as it came."""
         self.outbox.append(Send(receiver, message, frame))
 
-    def reply(self, message: Reply | BackupPieces, attachments: tuple[bytes, ...] = ()) -> None:
+    def reply(self, message: Reply | ReadReply | BackupPieces, attachments: tuple[bytes, ...] = ()) -> None:
         """Answer a client; not one whose public key is good for signatures but not for a session key. A recovering
         replica answers nobody (REC-2)."""
         if self.status is Status.RECOVERING:

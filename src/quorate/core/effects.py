@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from quorate.messages.protocol import BackupPieces, Message, Reply
+from quorate.messages.reads import ReadReply
 from quorate.messages.records import Record
 
 
@@ -31,9 +32,9 @@ class Send(NamedTuple):
 
 
 class SendReply(NamedTuple):
-    """Send this reply, or these pieces of a backup, to the client that it names."""
+    """Send this reply, these answers, or these pieces of a backup, to the client that they name."""
 
-    message: Reply | BackupPieces
+    message: Reply | ReadReply | BackupPieces
     frame: bytes
 
 

@@ -94,8 +94,12 @@ def undo_tentative(core: Core) -> None:
 def run_batch(core: Core, sequence_number: int, batch: OpenBatch) -> list[Execution]:
     """The agreed time and the seed move on, then each request is judged and run (EXEC-2)."""
     core.tables.advance(batch.time, sequence_number, batch.digest)
+    core.reads.promised = max(core.reads.promised, sequence_number)
     deadline = core.service.next_deadline()
-    if deadline is not None and deadline <= core.tables.time:
+    is_due = deadline is not None and deadline <= core.tables.time
+    if is_due or batch.requests:
+        core.reads.changed_at = sequence_number
+    if is_due:
         core.service.tick(Context(b"", core.tables.time, core.tables.seed, sequence_number))
     return [execute_request(core, request, sequence_number, index) for index, request in enumerate(batch.requests)]
 

@@ -308,8 +308,8 @@ def release_commits(core: Core) -> None:
 
 def can_wait(core: Core, commit: Commit) -> bool:
     """Whether nothing is under way behind a batch, and its replies have left, or will when the one before it, whose
-    replies have left, commits."""
-    if core.tentative is None or commit.sequence_number != core.log.highest_proposed:
+    replies have left, commits; and no read waits for it (RO-6)."""
+    if core.tentative is None or len(core.reads) or commit.sequence_number != core.log.highest_proposed:
         return False
     if core.tentative.sequence_number == commit.sequence_number:
         return True

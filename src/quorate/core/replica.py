@@ -14,6 +14,7 @@ from quorate.core import (
     execution,
     invariants,
     normal_case,
+    reads,
     recovery,
     restart,
     retransmission,
@@ -29,6 +30,7 @@ from quorate.core.effects import Effect
 from quorate.core.ports import Authenticator, Entropy, Opened, Service
 from quorate.core.report import ReplicaReport
 from quorate.messages import protocol
+from quorate.messages.reads import Read
 from quorate.messages.records import Record
 
 Handler = Callable[[Core, Opened], None]
@@ -46,6 +48,7 @@ _ALWAYS: Final[dict[type, Handler]] = {
     protocol.NewKey: session_keys.on_new_key,
     protocol.FetchBackup: backup.on_fetch_backup,
     protocol.Request: normal_case.on_request,
+    Read: reads.on_read,
     protocol.Prepare: normal_case.on_vote,
     protocol.Commit: normal_case.on_vote,
 }
@@ -121,6 +124,7 @@ class Replica:
             separate.settle(core)
             scrub.settle(core)
             state_transfer.settle(core)
+            reads.settle(core)
             retransmission.settle(core)
             timers.restate(core)
         effects, core.outbox = core.outbox, []

@@ -45,6 +45,7 @@ def restore(core: Core, records: Iterable[Record], lost_votes: bool = False) -> 
     restore_view(core, kept)
     restore_log(core, kept)
     restore_keys(core, kept)
+    restore_promise(core)
 
 
 def restore_without_votes(core: Core, kept: dict[type, list[Record]]) -> None:
@@ -58,6 +59,14 @@ def restore_without_votes(core: Core, kept: dict[type, list[Record]]) -> None:
         core.service.install(0, {(): b""})
     restore_checkpoints(core, kept)
     restore_keys(core, kept)
+
+
+def restore_promise(core: Core) -> None:
+    """Whatever a client was told of had prepared or was decided here: no read is answered from a state before it
+    (RO-2)."""
+    decided = (number for number, slot in core.log.slots.items() if slot.decided is not None)
+    core.reads.promised = max(core.last_executed, *core.log.prepared_claims, *decided, 0)
+    core.reads.changed_at = core.last_executed
 
 
 def restore_keys(core: Core, kept: dict[type, list[Record]]) -> None:

@@ -289,7 +289,8 @@ def finish(core: Core, transfer: Transfer) -> None:
     for client in sorted(core.tables.access.revoked() - before):
         shut_out(core, client)
     core.tables.snapshot()
-    core.last_executed = sequence_number
+    core.last_executed = core.reads.changed_at = sequence_number
+    core.reads.promised = max(core.reads.promised, sequence_number)
     core.diverged_at = None
     core.checkpoints.held = {sequence_number: HeldCheckpoint(transfer.digest, transfer.service_digest, transfer.tables)}
     checkpoints.take_back(core)

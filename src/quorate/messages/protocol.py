@@ -12,26 +12,19 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-REPLICAS_MAX: Final = 64
-"""The largest group. A bound for tables, far above what a quorum protocol is run with."""
-OPERATIONS_MAX: Final = 4096
-"""Operations in one request."""
-REQUESTS_MAX: Final = 1024
-"""Requests in one batch."""
-WINDOW_MAX: Final = 4096
-"""The largest window L between the watermarks."""
+from quorate.messages.fields import OPERATIONS_MAX as OPERATIONS_MAX
+from quorate.messages.fields import REPLICAS_MAX as REPLICAS_MAX
+from quorate.messages.fields import REQUESTS_MAX as REQUESTS_MAX
+from quorate.messages.fields import WINDOW_MAX as WINDOW_MAX
+from quorate.messages.fields import ClientId as ClientId
+from quorate.messages.fields import Digest as Digest
+from quorate.messages.fields import Half as Half
+from quorate.messages.fields import Natural as Natural
+from quorate.messages.fields import ReplicaId as ReplicaId
+from quorate.messages.reads import Read, ReadReply
 
 SEPARATE_BYTES: Final = 1024
 """A request whose frame is longer travels apart from its PRE-PREPARE."""
-
-Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""A view, a sequence number, a timestamp, a time in microseconds."""
-ReplicaId = Annotated[int, Meta(ge=0, lt=REPLICAS_MAX)]
-Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-ClientId = Annotated[bytes, Meta(min_length=32, max_length=32)]
-"""A client is named by its Ed25519 public key."""
-Half = Annotated[bytes, Meta(min_length=32, max_length=32)]
-"""The public half of an X25519 agreement."""
 
 
 class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
@@ -293,8 +286,9 @@ FromReplica = (
     | StatePieces
     | NewKey
     | BackupPieces
+    | ReadReply
 )
-FromClient = Request | Inspect | FetchBackup
+FromClient = Request | Inspect | FetchBackup | Read
 Message = FromReplica | FromClient
 
 

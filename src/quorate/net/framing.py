@@ -153,6 +153,12 @@ def _reply_bytes(configuration: ClusterConfiguration) -> int:
     return _envelope_bytes(configuration, _FIXED + _HEADER + results)
 
 
+def _read_reply_bytes(configuration: ClusterConfiguration) -> int:
+    """The frame of a READ-REPLY: beside each result stands a number."""
+    answers = configuration.settings.reply_bytes_max + OPERATIONS_MAX * (2 * _HEADER + _INTEGER)
+    return _envelope_bytes(configuration, _FIXED + _HEADER + answers)
+
+
 def _inspection_bytes(configuration: ClusterConfiguration) -> int:
     """The frame of an INSPECTION, whose report has at most a mebibyte."""
     return _envelope_bytes(configuration, _FIXED + _HEADER + (1 << 20))
@@ -178,6 +184,7 @@ def frame_bytes_max_of(configuration: ClusterConfiguration) -> int:
         _new_view_bytes(configuration),
         _pre_prepare_bytes(configuration),
         _reply_bytes(configuration),
+        _read_reply_bytes(configuration),
         _inspection_bytes(configuration),
         _backup_pieces_bytes(configuration),
         configuration.settings.request_bytes_max,

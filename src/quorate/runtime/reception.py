@@ -21,6 +21,7 @@ from quorate.messages.protocol import (
     Request,
     ViewChange,
 )
+from quorate.messages.reads import Read, ReadReply
 from quorate.runtime.ports import Link, Peer
 
 FORWARDABLE: Final = (PrePrepare, ViewChange, Checkpoint, NewView, NewKey)
@@ -84,9 +85,9 @@ def may_bring(peer: Peer, message: Message) -> bool:
     kind = type(message)  # exact types: this runs for every frame, and isinstance of a struct is slow
     if kind is Request:
         return peer.replica_id is not None or message.client == peer.public_key  # type: ignore[union-attr]
-    if kind is Inspect or kind is FetchBackup:
+    if kind is Inspect or kind is FetchBackup or kind is Read:
         return message.client == peer.public_key  # type: ignore[union-attr]
-    if kind is Reply or kind is Inspection or kind is BackupPieces:
+    if kind is Reply or kind is ReadReply or kind is Inspection or kind is BackupPieces:
         return False
     sender = message.replica  # type: ignore[union-attr]
     return peer.replica_id is not None and (sender == peer.replica_id or kind in FORWARDABLE)

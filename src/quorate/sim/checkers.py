@@ -54,7 +54,9 @@ class Attempt(NamedTuple):
     invoked: int
     operations: tuple[bytes, ...]
     request: tuple[int, int] = (0, 0)
-    """Its session and timestamp, once it is answered."""
+    """Its session and timestamp, once it is answered; none where no part of it was ordered."""
+    ordered: tuple[int, ...] | None = None
+    """The places of the operations that were ordered, where not all were: a quorum answered the others at once."""
 
 
 Details = dict[str, Any]
@@ -221,7 +223,8 @@ class Judge:
         return [f"{attempt.client} got a result for {attempt.operations}" for attempt in self._promised]
 
     def _is_executed(self, attempt: Attempt) -> bool:
-        return all((attempt.public_key, operation) in self._executed for operation in attempt.operations)
+        places = range(len(attempt.operations)) if attempt.ordered is None else attempt.ordered
+        return all((attempt.public_key, attempt.operations[place]) in self._executed for place in places)
 
     def see_lost(self, attempt: Attempt) -> None:
         """A client will never know the outcome of a request."""
@@ -353,5 +356,6 @@ def sizes_of(core: Core) -> list[tuple[str, int, int]]:
         ("VIEW-CHANGEs", len(core.views.view_changes), replicas),
         ("waiting requests", len(core.waiting), core.settings.waiting_requests_max),
         ("large requests", len(core.waiting.large), 2 * core.settings.waiting_requests_max),
+        ("waiting reads", len(core.reads), core.settings.waiting_requests_max),
         ("parked proposals", len(core.parked), window),
     ]

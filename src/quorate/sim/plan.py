@@ -212,6 +212,8 @@ class ClientPlan(Struct, frozen=True):
     """How it lies; an honest client has none."""
     large_share: float = 0.0
     """How many of its operations have large values: their results are sent as digests."""
+    queries: bool = False
+    """Whether it asks by the read-only path for what only reads."""
 
 
 class AccessChange(Struct, frozen=True):

@@ -12,9 +12,10 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from quorate.adversary.registry import CLIENT_STRATEGIES, RECOVERY_STRATEGIES, REPLICA_STRATEGIES
+from quorate.adversary.registry import DRAWN_STRATEGIES, DRAWN_STRATEGIES_OF_CLIENTS, RECOVERY_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
+from quorate.sim.drawn_networks import draw_network
 from quorate.sim.large import enlarged
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
 from quorate.sim.networks import draw_network
@@ -35,6 +36,7 @@ from quorate.sim.plan import (
     Takeover,
     TraitorPlan,
 )
+from quorate.sim.reading import with_reads
 from quorate.sim.rot import draw_rots
 
 SECOND: Final = 1_000_000
@@ -129,14 +131,21 @@ worlds."""
 
 
 def draw_plan(
-    seed: int, profile: str = MIXED, replicas: int = 4, strategies: tuple[str, ...] = (), service: str = ""
+    seed: int,
+    profile: str = MIXED,
+    replicas: int = 4,
+    strategies: tuple[str, ...] = (),
+    service: str = "",
+    reads: bool | None = None,
 ) -> Plan:
-    """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways."""
+    """The plan of a seed. With *strategies* every traitor of the plan lies in just these ways; *reads*: whether the
+    read-only path is on, if that is not left to the seed."""
     random = Random(f"{seed} {profile} {replicas}")
     mixed = sorted(name for name, known in PROFILES.items() if not (known.access or known.takeovers or known.rot))
     chosen = random.choice(mixed) if profile == MIXED else profile
     plan = _Draw(random, PROFILES[chosen], replicas, strategies).plan(seed, chosen)
-    return enlarged(plan, service, Random(f"{seed} {profile} {replicas} large"))
+    plan = enlarged(plan, service, Random(f"{seed} {profile} {replicas} large"))
+    return with_reads(plan, Random(f"{seed} {profile} {replicas} reads"), reads, not strategies)
 
 
 class _Draw:
@@ -215,6 +224,7 @@ class _Draw:
             batch_requests_max=random.choice((1, 2, 16, 256)),
             batches_in_flight=random.choice((1, 2, 4, 8)),
             sessions_per_client=random.choice((1, 2, 64)),
+            read_only_path=False,
         )
 
     def _short_lived(self, settings: Settings) -> Settings:
@@ -250,7 +260,7 @@ class _Draw:
         )
         if not self.profile.liars:
             return honest
-        names = sorted(CLIENT_STRATEGIES)
+        names = DRAWN_STRATEGIES_OF_CLIENTS
         liars = tuple(
             ClientPlan(20, 2, keys, 10 * MILLISECOND, tuple(random.sample(names, random.choice((1, 1, 2)))))
             for _ in range(random.randint(1, 2))
@@ -259,7 +269,7 @@ class _Draw:
 
     def _traitors(self) -> tuple[TraitorPlan, ...]:
         random = self.random
-        names = [name for name in REPLICA_STRATEGIES if self.profile.takeovers or name not in RECOVERY_STRATEGIES]
+        names = [name for name in DRAWN_STRATEGIES if self.profile.takeovers or name not in RECOVERY_STRATEGIES]
         replicas = random.sample(range(self.replicas), random.randint(1, self.may_fail))
         if 0 not in replicas and random.random() < 0.5:
             replicas[0] = 0  # primaries are where most lies matter
@@ -281,7 +291,7 @@ class _Draw:
                 self.strategies
                 or (
                     random.choice(RECOVERY_STRATEGIES),
-                    *random.sample(REPLICA_STRATEGIES, random.choice((0, 1, 1, 2))),
+                    *random.sample(DRAWN_STRATEGIES, random.choice((0, 1, 1, 2))),
                 ),
                 random.choice((100, 300, 600)) * MILLISECOND,
                 random.random() < 0.5,

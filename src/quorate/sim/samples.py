@@ -42,8 +42,10 @@ def sampler_of(name: str) -> Sampler:
 class Samples:
     """The operations of one client of a service."""
 
-    def __init__(self, sample: Sampler, plan: ClientPlan, random: Random) -> None:
+    def __init__(self, sample: Sampler, plan: ClientPlan, random: Random, only_reads: Callable[[bytes], bool]) -> None:
         self._sample = sample
+        self.only_reads = only_reads
+        """Whether an operation changes nothing, as the service says."""
         self._most = plan.operations_max
         self._random = random
 

@@ -142,7 +142,11 @@ class Witness:
 
     def query(self, operation: bytes, context: Context) -> bytes | None:
         """The result of an operation that changes nothing."""
-        return self.service.query(operation, context)
+        try:
+            return self.service.query(operation, context)
+        except Exception as error:
+            self._judge.see_raised(self._replica, operation, error)
+            raise
 
     def only_reads(self, operation: bytes) -> bool:
         """Whether it changes nothing."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from quorate.adversary.liar import Liar
 from quorate.auth.authenticator import ClientAuthenticator
+from quorate.client.reads import Answered, Reads, ToBeOrdered
 from quorate.client.session import Completed, Failed, SendRequest, Session
 from quorate.config import ClusterConfiguration
 from quorate.errors import AuthenticationFailed, MalformedMessage
 from quorate.messages.protocol import Reply
+from quorate.messages.reads import ReadReply
 from quorate.sim.checkers import Attempt, Judge
 from quorate.sim.nodes import Surroundings
 from quorate.sim.plan import ClientPlan
@@ -26,8 +28,15 @@ RESTLESS_THINK: Final = 3_000
 """The shortest pause between two requests, in microseconds, of a client that goes on only because others wait."""
 
 
+NONCES_A_TICK: Final = 1 << 10
+"""A client that starts again at another microsecond begins with nonces that it did not use before."""
+
+
 class Source(Protocol):
     """What a client asks for."""
+
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether an operation changes nothing."""
 
     def next_request(self) -> tuple[bytes, ...]:
         """The operations of the next request."""
@@ -54,6 +63,10 @@ class Operations:
         count = self._random.randint(1, self._plan.operations_max)
         return tuple(self._next_operation().encode() for _ in range(count))
 
+    def only_reads(self, operation: bytes) -> bool:
+        """Whether it is a read."""
+        return operation.startswith(b"read ")
+
     def learn(self, operations: tuple[bytes, ...], results: tuple[bytes | None, ...]) -> None:
         """Remember the values of registers, so that some swaps succeed. What a liar wrote may be no text."""
         for operation, result in zip(operations, results, strict=True):
@@ -76,6 +89,15 @@ class Operations:
         if verb == "swap":
             return f"swap {key} {self._seen.get(key, ABSENT.decode())} {token}"
         return f"{verb} {key} {token}"
+
+
+class Known(NamedTuple):
+    """What a client has learnt of its present request."""
+
+    results: dict[int, bytes | None]
+    """By the places of its operations."""
+    ordered: tuple[int, ...]
+    """The places of those that are ordered; the others are answered without that."""
 
 
 class ClientNode:
@@ -118,6 +140,8 @@ class ClientNode:
         self._answered = (0, 0)
         """Session and timestamp of the last reply."""
         self._session: Session | None = None
+        self._reads: Reads | None = None
+        self._known = Known({}, ())
         self._alarm: int | None = None
 
     def start(self) -> None:
@@ -125,6 +149,8 @@ class ClientNode:
         if self._session is not None:
             return
         self._session = Session(self._authenticator, self._configuration, self._world.now + 1)
+        if self._plan.queries and self._configuration.settings.read_only_path:
+            self._reads = Reads(self._authenticator, self._configuration, (self._world.now + 1) * NONCES_A_TICK)
         self._think()
 
     def go_on(self, goal: int) -> None:
@@ -144,7 +170,7 @@ class ClientNode:
     def die(self) -> None:
         """The process dies; what became of its request it will never know."""
         self._lose_attempt()
-        self._session = None
+        self._session = self._reads = None
         self._world.tell(self.address, "dies")
 
     @property
@@ -172,6 +198,9 @@ class ClientNode:
             self._answered = (reply.session, reply.timestamp)
             self._session.receive(reply, self._world.now)
             self._settle()
+        elif isinstance(reply, ReadReply) and self._reads is not None:
+            self._reads.receive(reply, self._world.now)
+            self._settle()
 
     def _think(self) -> None:
         session = self._session
@@ -192,42 +221,69 @@ class ClientNode:
         self.attempt = Attempt(self.name, self.public_key, self._world.now, operations)
         if self.is_correct:
             self._judge.see_asked(self.attempt)
-        self._world.tell(self.address, "asks " + "; ".join(map(_readable, operations)))
-        session.begin(operations, self._world.now)
+        is_query = self._reads is not None and all(map(self._operations.only_reads, operations))
+        verb = "asks without order for " if is_query else "asks "
+        self._world.tell(self.address, verb + "; ".join(map(_readable, operations)))
+        if is_query and self._reads is not None:
+            self._known = Known({}, ())
+            self._reads.begin(operations, self._world.now)
+            self._world.count("read")
+        else:
+            self._known = Known({}, tuple(range(len(operations))))
+            session.begin(operations, self._world.now)
         self._settle()
 
     def _settle(self) -> None:
         session = self._session
         if session is None:
             return
+        self._settle_reads(session)
         for outcome in session.settle(self._world.now):
             match outcome:
                 case SendRequest():
                     self._send(outcome)
                 case Completed():
-                    self._complete(outcome)
+                    self._known.results.update(zip(self._known.ordered, outcome.results, strict=True))
+                    self._complete()
                 case Failed():
                     self._world.tell(self.address, f"fails: {outcome.error}")
                     self._lose_attempt()
                     self._think()
         self._set_alarm()
 
+    def _settle_reads(self, session: Session) -> None:
+        for outcome in self._reads.settle(self._world.now) if self._reads is not None else ():
+            match outcome:
+                case SendRequest():
+                    self._send(outcome)
+                case Answered(_, place, result) if self.attempt is not None:
+                    self._known.results[place] = result
+                    if len(self._known.results) == len(self.attempt.operations):
+                        self._complete()
+                case ToBeOrdered(_, places) if self.attempt is not None:
+                    self._world.count("read that had to be ordered")
+                    self._known = self._known._replace(ordered=places)
+                    operations = tuple(self.attempt.operations[place] for place in places)
+                    session.begin(operations, self._world.now)
+
     def _send(self, request: SendRequest) -> None:
         for sent in [request] if self._liar is None else self._liar.rewrite(request, self._world.now):
             for receiver in sent.receivers:
                 self._world.transmit(self.address, receiver, sent.frame)
 
-    def _complete(self, outcome: Completed) -> None:
+    def _complete(self) -> None:
         attempt, self.attempt = self.attempt, None
         if attempt is None:
             return
         self.completed += 1
         self.is_sated = self.is_sated or (self.is_done and not self.is_restless)
-        results = outcome.results
+        results = tuple(result for _, result in sorted(self._known.results.items()))
         self._world.tell(self.address, "gets " + "; ".join("!" if r is None else _readable(r) for r in results))
         self._operations.learn(attempt.operations, results)
         if self.is_correct:
-            self._judge.see_completed(attempt._replace(request=self._answered), results, self._world.now)
+            ordered = self._known.ordered
+            answered = attempt._replace(request=self._answered if ordered else (0, 0), ordered=ordered)
+            self._judge.see_completed(answered, results, self._world.now)
         self._think()
 
     def _lose_attempt(self) -> None:
@@ -236,7 +292,7 @@ class ClientNode:
         self.attempt = None
 
     def _set_alarm(self) -> None:
-        deadline = self._session.next_deadline() if self._session is not None else None
+        deadline = self._next_deadline()
         if deadline is None:
             return
         time = max(deadline, self._world.now + 1)
@@ -244,11 +300,16 @@ class ClientNode:
             self._alarm = time
             self._world.schedule(time, self._ring)
 
+    def _next_deadline(self) -> int | None:
+        parts = (self._session, self._reads)
+        deadlines = [part.next_deadline() for part in parts if part is not None]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
     def _ring(self) -> None:
         if self._alarm != self._world.now:
             return
         self._alarm = None
-        deadline = self._session.next_deadline() if self._session is not None else None
+        deadline = self._next_deadline()
         if deadline is not None and deadline <= self._world.now:
             self._settle()
         else:

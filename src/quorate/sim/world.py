@@ -33,6 +33,7 @@ from quorate.sim.nodes import Behaviour, Machine, ReplicaNode
 from quorate.sim.plan import (
     BitRot,
     ClientDeath,
+    ClientPlan,
     ClockJump,
     ClockPlan,
     Crash,
@@ -49,7 +50,7 @@ from quorate.sim.remembering import Remembering
 from quorate.sim.samples import Samples, sampler_of
 from quorate.sim.service_judge import ServiceJudge
 from quorate.sim.takeovers import MovingAdversary
-from quorate.sim.workload import ClientNode, Operations, name_of_client
+from quorate.sim.workload import ClientNode, Operations, Source, name_of_client
 
 CHECK_EVERY: Final = 50_000
 """How often, in virtual time, the judge looks whether everything has come to an end."""
@@ -308,7 +309,6 @@ class World:
             configuration = self._cluster.configuration
             liar = make_liar(plan.strategies, authenticator, configuration, self._random, self._conspiracy)
         random, sizes = Random(f"{self.plan.seed} client {at}"), Random(f"{self.plan.seed} sizes {at}")
-        name = name_of_client(at)
         return ClientNode(
             self,
             self.judge,
@@ -317,9 +317,14 @@ class World:
             self._cluster.configuration,
             plan,
             random,
-            Samples(self._sample, plan, random) if self._sample else Operations(name, plan, random, sizes),
+            self._source(at, plan, random, sizes),
             liar,
         )
+
+    def _source(self, at: int, plan: ClientPlan, random: Random, sizes: Random) -> Source:
+        if self._sample is None:
+            return Operations(name_of_client(at), plan, random, sizes)
+        return Samples(self._sample, plan, random, self._new_service().only_reads)
 
     # Faults
 

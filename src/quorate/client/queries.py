@@ -1,0 +1,126 @@
+"""Operations that only read, on their way past the order: many to a READ; what has no answer there is ordered.
+
+Used from one event loop, inside which it is made. A few READs are under way at once; what comes meanwhile goes into the
+next. Nothing waits for a timer but what a quorum does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from quorate.client.alarm import Alarm, microseconds_now
+from quorate.client.reads import Answered, Reads, ToBeOrdered
+from quorate.client.session import SendRequest
+from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
+from quorate.config import ClusterConfiguration
+from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
+from quorate.messages.reads import ReadReply
+
+READS_MAX: Final = 4
+"""READs under way at once: more than one, so that one that waits for a commit does not hold up the others."""
+
+
+class Queries:
+    """Turns operations that only read into READs, and answers into results; hands the rest to *order*."""
+
+    def __init__(
+        self,
+        reads: Reads,
+        send: Callable[[int, bytes], bool],
+        order: Callable[[Waiting], None],
+        configuration: ClusterConfiguration,
+        limits: ClientLimits,
+    ) -> None:
+        self._reads = reads
+        self._send = send
+        self._order = order
+        self._loop = asyncio.get_running_loop()
+        self._queue = WaitingOperations(configuration, limits)
+        self._carried: dict[int, list[Waiting]] = {}
+        """By nonce: who waits for the operations of a READ."""
+        self._alarm = Alarm(self._settle)
+        self._dispatch_handle: asyncio.Handle | None = None
+        self._is_closed = False
+
+    def submit(self, operation: bytes, timeout: float | None) -> asyncio.Future[bytes]:
+        """Start *operation*; see `AsyncClient.submit`."""
+        waiting = new_waiting(operation, timeout, self._loop)
+        reason = CLOSED if self._is_closed else self._queue.refusal(operation)
+        if reason is not None:
+            fail_all([waiting], RequestRefused(reason))
+            return waiting.future
+        self._queue.append(waiting)
+        self._schedule()
+        return waiting.future
+
+    @property
+    def waiting_operations(self) -> int:
+        """How many operations wait to be sent."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """Nothing is sent any more; whoever waits is told so. What only reads has no outcome to worry about."""
+        self._is_closed = True
+        self._alarm.stop()
+        error = RequestFailed("the client was closed before the operation was answered")
+        for carried in [list(self._queue), *self._carried.values()]:
+            fail_all(carried, error)
+        self._queue.clear()
+        self._carried.clear()
+
+    def awaits(self, reply: ReadReply) -> bool:
+        """Whether an answer, not verified yet, would tell something."""
+        return not self._is_closed and self._reads.awaits(reply)
+
+    def receive(self, reply: ReadReply) -> None:
+        """Take in a verified answer."""
+        self._reads.receive(reply, microseconds_now())
+        self._settle()
+
+    def _schedule(self) -> None:
+        if self._dispatch_handle is None and len(self._reads) < READS_MAX:
+            self._dispatch_handle = self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        """Send what waits."""
+        self._dispatch_handle = None
+        while self._queue and len(self._reads) < READS_MAX and not self._is_closed:
+            carried = self._queue.take()
+            if carried:
+                deadline = min((one.deadline for one in carried if one.deadline is not None), default=None)
+                operations = tuple([waiting.operation for waiting in carried])
+                self._carried[self._reads.begin(operations, microseconds_now(), deadline)] = carried
+        self._settle()
+
+    def _settle(self) -> None:
+        """Do what the rules want done."""
+        for effect in self._reads.settle(microseconds_now()):
+            match effect:
+                case SendRequest(receivers, frame):
+                    for receiver in receivers:
+                        self._send(receiver, frame)
+                case Answered(nonce, place, result):
+                    _tell(self._carried[nonce][place], result)
+                case ToBeOrdered(nonce, places):
+                    for place in places:
+                        self._have_ordered(self._carried[nonce][place])
+        for nonce in [nonce for nonce in self._carried if not self._reads.is_under_way(nonce)]:
+            del self._carried[nonce]
+        deadline = self._reads.next_deadline()
+        if deadline is not None:
+            self._alarm.set(deadline)
+        if self._queue:
+            self._schedule()
+
+    def _have_ordered(self, waiting: Waiting) -> None:
+        if waiting.deadline is not None and microseconds_now() >= waiting.deadline:
+            fail_all([waiting], RequestTimeout("the replicas did not agree on an answer in time"))
+        elif not waiting.future.done():
+            self._order(waiting)
+
+
+def _tell(waiting: Waiting, result: bytes) -> None:
+    if not waiting.future.done():
+        waiting.future.set_result(result)

@@ -1,0 +1,158 @@
+"""The asynchronous and the blocking client ask for what only reads without having it ordered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from quorate import connect, connect_sync
+from quorate.auth.authenticator import ReplicaAuthenticator
+from quorate.auth.keys import KeyPair
+from quorate.client.queries import READS_MAX
+from quorate.client.waiting import CLOSED
+from quorate.config import Settings
+from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
+from quorate.messages.reads import Answer, ReadReply
+
+SLOW = Settings(view_change_timeout_ms=3_600_000, view_change_timeout_max_ms=3_600_000)
+"""Nothing is sent again, and no READ is given up, within a test."""
+QUICK = Settings(view_change_timeout_ms=100)
+
+
+def lying(reply: ReadReply) -> ReadReply:
+    return replace(reply, answers=tuple(Answer(b"a lie", 0) for _ in reply.answers))
+
+
+def silent(reply: ReadReply) -> None:
+    return None
+
+
+def test_what_only_reads_is_not_ordered(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            assert await client.query(b"get x") == b"got get x"
+            assert await client.submit(b"get y", only_reads=True) == b"got get y"
+            assert [replica.executed for replica in cluster.replicas] == [[]] * 4
+            assert [read.operations for read in cluster.replicas[3].reads] == [(b"get x",), (b"get y",)]
+
+    run(scenario())
+
+
+def test_what_is_asked_at_once_shares_a_read(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            results = await asyncio.gather(*(client.query(b"get %d" % number) for number in range(500)))
+            assert results == [b"got get %d" % number for number in range(500)]
+            assert len(cluster.replicas[0].reads) == 1
+
+    run(scenario())
+
+
+def test_where_the_path_is_off_it_is_ordered(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW) as cluster, connect(cluster.path) as client:
+            assert await client.query(b"get x") == b"done get x"
+            assert cluster.replicas[0].reads == []
+
+    run(scenario())
+
+
+def test_what_the_replicas_decline_is_ordered_and_the_rest_of_it_is_not(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            results = await asyncio.gather(client.query(b"get x"), client.query(b"change y"), client.query(b"get z"))
+            assert results == [b"got get x", b"done change y", b"got get z"]
+            assert cluster.replicas[0].executed == [b"change y"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("twist", [silent, lying])
+def test_one_faulty_replica_changes_nothing_two_have_it_ordered(fake_cluster: Any, run: Any, twist: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=QUICK, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            cluster.replicas[0].twist_read = twist
+            assert await client.query(b"get x") == b"got get x"
+            assert cluster.replicas[1].executed == []
+            cluster.replicas[1].twist_read = twist
+            assert await client.query(b"get x") == b"done get x"
+
+    run(scenario())
+
+
+def test_answers_that_are_not_authentic_count_for_nothing(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=QUICK, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas[1:]:
+                replica.twist_read = lying
+                wrong = KeyPair(b"w" * 32)
+                replica.sealer = ReplicaAuthenticator(replica.replica_id, wrong, cluster.configuration)
+            with pytest.raises(RequestTimeout):
+                await client.query(b"get x", timeout=0.5)
+            assert client.counters["AuthenticationFailed"] >= 3
+
+    run(scenario())
+
+
+def test_nobody_waits_longer_than_asked(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist_read = silent
+            with pytest.raises(RequestTimeout):
+                await client.query(b"get x", timeout=0.05)
+            assert cluster.replicas[0].executed == []
+
+    run(scenario())
+
+
+def test_a_few_reads_are_under_way_at_once_the_rest_waits_for_them(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            replicas = cluster.replicas
+            replicas[0].twist_read = replicas[1].twist_read = silent
+            asked = []
+            for number in range(READS_MAX + 2):
+                asked.append(asyncio.ensure_future(client.query(b"get %d" % number)))
+                await asyncio.sleep(0.05)
+            assert len(replicas[3].reads) == READS_MAX
+            assert client.waiting_operations == 2
+            for task in asked:
+                assert not task.done()
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    run(scenario())
+
+
+def test_a_client_that_is_closed_tells_those_who_wait(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist_read = silent
+            waiting = client.submit(b"get x", only_reads=True)
+            await asyncio.sleep(0.05)
+            client.close()
+            with pytest.raises(RequestFailed, match="before the operation was answered"):
+                await waiting
+            with pytest.raises(RequestRefused, match=CLOSED):
+                await client.query(b"get x")
+
+    run(scenario())
+
+
+def test_the_blocking_client_queries_too(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster:
+
+            def ask() -> bytes:
+                with connect_sync(cluster.path) as client:
+                    return client.query(b"get x")
+
+            assert await asyncio.to_thread(ask) == b"got get x"
+            assert cluster.replicas[0].executed == []
+
+    run(scenario())
