@@ -243,13 +243,15 @@ class Judge:
                 self.accuse("linearizability", f"register {key.decode()} has no linearization:\n{lines}")
 
     def _record(self, attempt: Attempt, returned: int, results: tuple[bytes | None, ...] | None) -> None:
-        """Split a request into what it did to each register."""
+        """Split a request into what it did to each register; what was not ordered, each by itself: one read may be
+        answered at once and the next, which a liar spoilt, be ordered later."""
         if results is not None and (len(results) != len(attempt.operations) or None in results):
             self.accuse("results", f"{attempt.client} got {results} for {attempt.operations}")
             return
-        at_keys: defaultdict[bytes, list[int]] = defaultdict(list)
+        at_keys: defaultdict[tuple[bytes, int | None], list[int]] = defaultdict(list)
         for at, operation in enumerate(attempt.operations):
-            at_keys[key_of(operation)].append(at)
+            is_ordered = attempt.ordered is None or at in attempt.ordered
+            at_keys[key_of(operation), None if is_ordered else at].append(at)
         for positions in at_keys.values():
             operations = tuple(attempt.operations[at] for at in positions)
             learnt = None if results is None else tuple(results[at] or b"" for at in positions)

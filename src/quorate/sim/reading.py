@@ -18,8 +18,8 @@ SHARE: Final = 0.5
 
 
 def with_reads(plan: Plan, random: Random, is_on: bool | None, may_lie: bool) -> Plan:
-    """The plan with the read-only path, by chance unless *is_on* says so: clients use it, and lying ones and, where
-    they may, traitors lie about reads. The judge of a user's service knows ordered requests only: there all are ordered,
+    """The plan with the read-only path, by chance unless *is_on* says so: clients use it; lying ones and, where they
+    may, traitors lie about reads. The judge of a user's service knows ordered requests only, so there all are ordered,
     and believed with a quorum."""
     drawn = random.random() < SHARE
     if not (drawn if is_on is None else is_on):
