@@ -76,6 +76,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     read_only_path: bool = True
     """Whether replicas answer what only reads without ordering it (OSDI'99 5.1). It has its price: while it is on, a
     client believes nothing, ordered requests too, that fewer replicas than a quorum say (RO-5)."""
+    slow_primary_factor: Annotated[int, Meta(ge=0, le=1000)] = 4
+    """A primary is left that proposes what waits so many times later than the replicas take to agree (TIMER-5); 0:
+    only one that does not propose in time is."""
     transport: Literal["tcp", "tls"] = "tcp"
     """How links travel. `tls`: TLS 1.3, both sides with a certificate; who speaks without is refused."""
 
@@ -120,6 +123,7 @@ SETTING_COMMENTS: Final = {
     "digest_replies": "one replica sends large results whole, the others their digest",
     "separate_requests": "clients send large requests to all replicas, and the primary orders them by their digests",
     "read_only_path": "answer what only reads without ordering it; every answer then needs a quorum of replicas",
+    "slow_primary_factor": "leave a primary that proposes so many times later than agreement takes; 0: never",
     "transport": '"tcp", or "tls": TLS 1.3, every member with a certificate; docs/SECURITY.md',
 }
 """What `cluster.toml` says beside each setting."""

@@ -45,6 +45,8 @@ _RETRANSMISSIONS_PER_VIEW_CHANGE: Final = 4
 """The first retransmission comes this many times sooner than a backup suspects the primary."""
 _BACK_OFF_MAX: Final = 16
 """Retransmission slows down to this many times the first interval."""
+SAMPLE_MICROSECONDS: Final = 100_000
+"""How often a request goes to all replicas at once: by these they see how fast the primary proposes (TIMER-5)."""
 SIGNED_AFTERWARDS: Final = 100
 """So many requests are signed from the start after one that had to be sent again (REQ-3)."""
 
@@ -103,6 +105,7 @@ class Session:
         self._operations: tuple[bytes, ...] | None = None
         self._outstanding: Outstanding | None = None
         self._effects: list[SessionEffect] = []
+        self._next_sample = 0
         self._to_sign = 0
         """How many of the next requests are signed, whatever the policy."""
         self._unreliable: set[int] = set()
@@ -245,8 +248,17 @@ class Session:
         self._outstanding = Outstanding(
             step, request, frame, is_signed, self._quorums, has_path, now, self._first_interval
         )
-        is_separate = self._configuration.settings.separate_requests and len(frame) > SEPARATE_BYTES
-        self._effects.append(SendRequest(self._everyone if is_separate else (self.primary,), frame))  # SEP-1
+        self._effects.append(SendRequest(self._first_receivers(step, frame, now), frame))
+
+    def _first_receivers(self, step: Step, frame: bytes, now: int) -> tuple[int, ...]:
+        """The believed primary; all get what is large (SEP-1), and another request now and then (TIMER-5)."""
+        settings = self._configuration.settings
+        if settings.separate_requests and len(frame) > SEPARATE_BYTES:
+            return self._everyone
+        if step is not Step.REQUEST or now < self._next_sample or not settings.slow_primary_factor:
+            return (self.primary,)
+        self._next_sample = now + SAMPLE_MICROSECONDS
+        return self._everyone
 
     def _ask_for_results(self, outstanding: Outstanding, now: int) -> None:
         """DIG-4: enough replicas agree on a digest, and the one that is to send the results has sent none, or others:

@@ -14,6 +14,7 @@ from quorate.core.access import AccessTable
 from quorate.core.effects import Broadcast, Effect, Persist, Send, SendReply, Trace
 from quorate.core.log import MessageLog, OpenBatch
 from quorate.core.new_view import Choice
+from quorate.core.paced import Pace
 from quorate.core.ports import Authenticator, Entropy, Service
 from quorate.core.quorum import primary_of, quorums_of
 from quorate.core.recoveries import Recoveries
@@ -208,6 +209,7 @@ class Core:
         self.timers = Timers(
             self.settings.view_change_timeout_ms * MILLISECOND, self.settings.view_change_timeout_max_ms * MILLISECOND
         )
+        self.pace = Pace()
         self.keys = SessionKeys()
         self.recovery = OwnRecovery()
         self.status = Status.NORMAL

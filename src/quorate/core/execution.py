@@ -9,7 +9,7 @@ TENT-3  What was executed tentatively stands if its digest is decided for its nu
 
 from __future__ import annotations
 
-from quorate.core import checkpoints, epochs, timers
+from quorate.core import checkpoints, epochs, pace, timers
 from quorate.core.context import Core, Status
 from quorate.core.effects import CloseLinks
 from quorate.core.log import OpenBatch, Phase
@@ -69,6 +69,7 @@ def execute_tentatively(core: Core) -> None:
         return
     executions = run_batch(core, sequence_number, batch)
     core.tentative = Tentative(sequence_number, batch, core.view, executions)
+    pace.executed(core, sequence_number)
     core.trace("executed-tentatively", view=core.view, sequence_number=sequence_number, digest=batch.digest)
     answer(core, executions)
 
@@ -115,6 +116,7 @@ def answer(core: Core, executions: list[Execution]) -> None:
 def finish(core: Core, sequence_number: int, batch: OpenBatch, executions: list[Execution]) -> None:
     """The batch is executed for good: nobody waits for it any more."""
     core.last_executed = sequence_number
+    pace.executed(core, sequence_number)
     for request, _, revoked, recovery in executions:
         for client in revoked:  # behind the reply: an administrator may have revoked itself
             shut_out(core, client)

@@ -6,7 +6,7 @@ so late, early and reordered messages need no special case.
 
 from __future__ import annotations
 
-from quorate.core import admission, separate
+from quorate.core import admission, pace, separate
 from quorate.core.context import MILLISECOND, Core, Status
 from quorate.core.log import OpenBatch, Parked, Phase, Slim, Slot, Vote, open_proposal
 from quorate.core.ports import Opened
@@ -42,6 +42,8 @@ def on_request(core: Core, opened: Opened) -> None:
     waiting = Waiting(request, request_digest(opened.envelope.payload), opened.frame)
     is_new = core.waiting.add(waiting)
     if core.status is Status.NORMAL and not core.is_primary:
+        if is_new:
+            pace.arrived(core, request)
         separate.receive(core, waiting, is_new)
 
 
@@ -163,6 +165,7 @@ def reconsider(core: Core, slot: Slot) -> None:
     slot.parked = None
     core.parked.discard(slot.sequence_number)
     core.missing.pop(batch.digest, None)
+    pace.proposed(core, slot.sequence_number, batch)
     accept(core, slot, batch, parked.frame)
     watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:

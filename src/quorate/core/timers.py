@@ -7,6 +7,7 @@ TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; so d
          quorum did. Time spent in progress halves it, down to its base (P9).
 TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout, from one
          proposal to a later one, is suspected too (P12).
+TIMER-5  So is one that is merely slow: see `core/pace.py` (P8).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def on_view_left(core: Core) -> None:
     timers.progress_since = None
     timers.behind_since = None
     timers.timed = None
+    core.pace.begin()
 
 
 def on_view_wanted(core: Core) -> None:
@@ -101,6 +103,8 @@ def expired(core: Core) -> str | None:
         return "the oldest request was not executed in time"
     if timers.behind_since is not None and timers.behind_until >= timers.behind_since + timers.timeout:
         return "the primary's clock stays behind"
+    if core.pace.is_slow:
+        return "the primary proposes late"
     return None
 
 

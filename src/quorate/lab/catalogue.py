@@ -90,7 +90,7 @@ ROWS: Final[dict[str, Row]] = {
     "P2": Row(Role.PRIMARY, "at most one of its batches prepares; " + _VIEW),
     "P4": Row(Role.PRIMARY, _VIEW),
     "P7": Row(Role.PRIMARY, "the starved client makes the view change, then as before"),
-    "P8": Row(Role.PRIMARY, "slower for as long as it leads: documented, and no view change below the time-out"),
+    "P8": Row(Role.PRIMARY, "left when the backups have seen that it proposes late without need (TIMER-5)"),
     "P9": Row(Role.NEXT_PRIMARY, "slower while it leads; progress brings time-outs down again", Nudge.VIEW_CHANGE),
     "P10": Row(Role.PRIMARY, "the forged batch is not prepared: as slow as P8, or a view change"),
     "P11": Row(Role.PRIMARY, "each request is executed once; slower for as long as it leads"),

@@ -1,0 +1,81 @@
+"""Whether the primary is merely slow (TIMER-5; P8): it proposes late, though in time for the view-change timer.
+
+Now and then a client sends a request to all replicas. A backup then knows that it waits, and looks at the *gap*: the
+time until it is proposed, as far as nothing else was under way. A primary that has nothing else to do needs for that
+about as long as the replicas then need to agree, which a primary cannot make seem longer. One whose gaps are several
+times that is left, unless f + 1 others have shown, as primaries, that nobody is much faster here.
+
+No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
+sends to the backups alone they pass on at once, and what the primary never proposes makes no gap: that is what the
+view-change timer is for. After Aardvark (NSDI'09), which expects a throughput that earlier views have shown.
+"""
+
+from __future__ import annotations
+
+from statistics import median_high
+from typing import Final
+
+from quorate.core.context import MILLISECOND, Core, Status
+from quorate.core.log import OpenBatch
+from quorate.core.paced import GAPS, Sample
+from quorate.messages.protocol import Request
+
+LEAST: Final = 5 * MILLISECOND
+"""Gaps below this and what is due to the agreement are nobody's fault."""
+SLOWER: Final = 2
+"""A primary is slow if it is so many times slower than others were."""
+
+
+def watches(core: Core) -> bool:
+    """Whether this replica looks at the pace: where nobody may fail, nobody is suspected of more than silence."""
+    return core.settings.slow_primary_factor > 0 and core.quorums.faults > 0 and core.status is Status.NORMAL
+
+
+def arrived(core: Core, request: Request) -> None:
+    """A client sent this request here too, and nobody has proposed it yet."""
+    pace = core.pace
+    if watches(core) and not core.is_primary and request.session and request.client not in pace.samples:
+        pace.samples[request.client] = Sample(request.session, request.timestamp, core.now)
+
+
+def proposed(core: Core, sequence_number: int, batch: OpenBatch) -> None:
+    """The primary's proposal was accepted here: the gaps of the samples in it."""
+    pace = core.pace
+    if not pace.samples:
+        return
+    done = core.last_executed + (core.tentative is not None)
+    for request in batch.requests:
+        sample = pace.samples.get(request.client)
+        if sample is None or sample.session != request.session or sample.timestamp > request.timestamp:
+            continue
+        del pace.samples[request.client]
+        if sequence_number == done + 1 and sample.timestamp == request.timestamp:
+            pace.note_gap(request.client, core.now - max(sample.since, pace.busy_until))
+            pace.proposed = (sequence_number, core.now)
+
+
+def executed(core: Core, sequence_number: int) -> None:
+    """A batch is executed, tentatively or for good: how long the agreement on a sample took."""
+    pace = core.pace
+    pace.busy_until = core.now
+    if pace.proposed is not None and pace.proposed[0] == sequence_number:
+        pace.agreements.append(core.now - pace.proposed[1])
+        pace.proposed = None
+        pace.is_slow = judge(core)
+
+
+def judge(core: Core) -> bool:
+    """Whether this view's primary is slow. Who sees that another replica has left the view already is less patient: so
+    that a quorum leaves, or nobody."""
+    pace, medians = core.pace, core.pace.medians()
+    if not medians or len(pace.agreements) < GAPS:
+        return False
+    shown = pace.shown[core.primary] = median_high(medians)
+    allowed = core.settings.slow_primary_factor * median_high(pace.agreements) + LEAST
+    if core.views.view_changes:
+        allowed //= 2
+    too_long = [gap for gap in medians if gap > allowed]
+    if 2 * len(too_long) <= len(medians):
+        return False
+    others = sorted(gap for replica, gap in pace.shown.items() if replica != core.primary)
+    return len(others) < core.quorums.weak or shown > SLOWER * others[core.quorums.faults]

@@ -1,0 +1,58 @@
+"""What a replica knows of how fast primaries propose. See `core/pace.py` for the rule."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median_high
+from typing import Final, NamedTuple
+
+GAPS: Final = 9
+"""So many gaps of a client tell something, and so many are kept."""
+CLIENTS_MAX: Final = 64
+"""Clients whose gaps are kept: those that asked last."""
+
+
+class Sample(NamedTuple):
+    """A request that came here directly, and waits for its proposal."""
+
+    session: int
+    timestamp: int
+    since: int
+
+
+class Pace:
+    """The present view's gaps, and what the primaries of earlier ones showed. Times are in microseconds."""
+
+    def __init__(self) -> None:
+        self.samples: dict[bytes, Sample] = {}
+        """One request of each client."""
+        self.gaps: dict[bytes, deque[int]] = {}
+        """For each client how long its samples waited while nothing else was under way."""
+        self.agreements: deque[int] = deque(maxlen=GAPS)
+        """What the replicas took from the proposal of a sample to its execution."""
+        self.proposed: tuple[int, int] | None = None
+        """The sequence number of the last sample, and when it was proposed."""
+        self.busy_until = 0
+        """When something was executed last."""
+        self.shown: dict[int, int] = {}
+        """The median gap of each replica when it was the primary last."""
+        self.is_slow = False
+
+    def note_gap(self, client: bytes, gap: int) -> None:
+        """A sample of a client was proposed."""
+        gaps = self.gaps.pop(client, None)
+        self.gaps[client] = deque(maxlen=GAPS) if gaps is None else gaps  # to the back: it asked last
+        self.gaps[client].append(gap)
+        if len(self.gaps) > CLIENTS_MAX:
+            del self.gaps[next(iter(self.gaps))]
+
+    def medians(self) -> list[int]:
+        """Of each client that has shown enough."""
+        return [median_high(gaps) for gaps in self.gaps.values() if len(gaps) == GAPS]
+
+    def begin(self) -> None:
+        """A view begins, or ends."""
+        self.samples.clear()
+        self.gaps.clear()
+        self.proposed = None
+        self.is_slow = False
