@@ -9,6 +9,8 @@ from quorate.core.quorum import quorums_of
 OPENING_TICKS: Final = 2048
 """Timestamps of openings tick so often in a microsecond: room for chance, until the year 2112."""
 CHANCE_BITS: Final = 21
+NUMBER_MAX: Final = 2**63 - 1
+"""The largest session or timestamp."""
 
 
 def opening_timestamp(wall: int, chance: int) -> int:
@@ -55,3 +57,11 @@ class Views:
         if view > self._latest[replica]:
             self._latest[replica] = view
             self.believed = sorted(self._latest, reverse=True)[self._faults]
+
+
+def number_of(results: tuple[bytes | None, ...]) -> int | None:
+    """The number that eight big-endian bytes stand for: a session, or an opening's timestamp."""
+    if len(results) != 1 or results[0] is None or len(results[0]) != 8:
+        return None
+    number = int.from_bytes(results[0], "big")
+    return number if 0 < number <= NUMBER_MAX else None

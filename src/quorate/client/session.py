@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from quorate.auth.authenticator import ClientAuthenticator
-from quorate.client.known import Openings, Views
+from quorate.client.known import NUMBER_MAX, Openings, Views, number_of
 from quorate.client.outstanding import Outstanding, Step
 from quorate.client.sizes import request_bytes
 from quorate.client.votes import Ballot, Results
@@ -37,7 +37,6 @@ from quorate.messages.protocol import OPERATIONS_MAX, SEPARATE_BYTES, Outcome, R
 
 IDLE_MICROSECONDS: Final = 2_000_000
 """A session that was not used for so long may have been closed by now (see above)."""
-_NUMBER_MAX: Final = 2**63 - 1
 _SPREAD: Final = 1 << 20
 """Processes that share a key and all open above the same timestamp choose theirs out of this many."""
 _MILLISECOND: Final = 1000
@@ -222,7 +221,7 @@ class Session:
     def _open(self, now: int) -> None:
         self._session = None
         timestamp = self._openings.next(now)
-        if timestamp > _NUMBER_MAX:
+        if timestamp > NUMBER_MAX:
             self._fail(f"the client {self._name()} has used up its opening timestamps: give it a new key")
             return
         self._send(Step.OPENING, Request(self._authenticator.client_id, 0, timestamp, ()), now)
@@ -253,9 +252,9 @@ class Session:
     def _first_receivers(self, step: Step, frame: bytes, now: int) -> tuple[int, ...]:
         """The believed primary; all get what is large (SEP-1), and another request now and then (TIMER-5)."""
         settings = self._configuration.settings
-        if settings.separate_requests and len(frame) > SEPARATE_BYTES:
-            return self._everyone
-        if step is not Step.REQUEST or now < self._next_sample or not settings.slow_primary_factor:
+        is_separate = settings.separate_requests and len(frame) > SEPARATE_BYTES
+        is_sample = settings.slow_primary_factor > 0 and step is Step.REQUEST and now >= self._next_sample
+        if not is_separate and not is_sample:
             return (self.primary,)
         self._next_sample = now + SAMPLE_MICROSECONDS
         return self._everyone
@@ -295,7 +294,7 @@ class Session:
     # ------------------------------------------------------------------------------------------ conclusions
 
     def _on_opened(self, ballot: Ballot, now: int) -> None:
-        number = _number_of(ballot.results)
+        number = number_of(ballot.results)
         if number is None:
             self._on_unexpected(ballot, now)
             return
@@ -328,7 +327,7 @@ class Session:
 
     def _passed_by(self, ballot: Ballot, now: int) -> bool:
         """Timestamps of session 0 are above the replicas' from now on; False when they did not say which that is."""
-        number = _number_of(ballot.results)
+        number = number_of(ballot.results)
         if number is None:
             self._on_unexpected(ballot, now)
             return False
@@ -392,11 +391,3 @@ def first_interval_of(configuration: ClusterConfiguration) -> int:
     """How long a client waits before it sends again, in microseconds."""
     timeout = configuration.settings.view_change_timeout_ms * _MILLISECOND
     return max(1, timeout // _RETRANSMISSIONS_PER_VIEW_CHANGE)
-
-
-def _number_of(results: Results) -> int | None:
-    """The number that eight big-endian bytes stand for: a session, or an opening's timestamp."""
-    if len(results) != 1 or results[0] is None or len(results[0]) != 8:
-        return None
-    number = int.from_bytes(results[0], "big")
-    return number if 0 < number <= _NUMBER_MAX else None
