@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from quorate.adversary.registry import DRAWN_STRATEGIES, DRAWN_STRATEGIES_OF_CLIENTS, RECOVERY_STRATEGIES
 from quorate.config import Settings
 from quorate.core.quorum import quorums_of
-from quorate.sim.drawn_networks import draw_network
 from quorate.sim.large import enlarged
 from quorate.sim.network import one_way_cut, star_cut, two_way_cut
 from quorate.sim.networks import draw_network
