@@ -45,6 +45,20 @@ def test_st_0_f_plus_1_peers_have_forgotten_what_is_next() -> None:
     assert group.replicas[1].report().needs_state
 
 
+def test_st_0_their_checkpoints_say_it_too() -> None:
+    """Peers that lack nothing seldom say STATUS, but their CHECKPOINTs came: who executed 20 has a low watermark of at
+    least 12, so no history of what follows 0 any more; who executed 16 may have it."""
+    group = Group(4, SMALL)
+    group.reaches = lambda sender, receiver, message: False
+    core = group.core(1)
+    group.say(2, Checkpoint(400, WRONG, 2, 0), 1)
+    assert not state_is_needed(core)
+    group.say(3, Checkpoint(16, WRONG, 3, 0), 1)
+    assert not state_is_needed(core)
+    group.say(3, Checkpoint(20, WRONG, 3, 0), 1)
+    assert state_is_needed(core)
+
+
 def test_st_0_inside_the_peers_history_nothing_is_fetched() -> None:
     """What DECIDED can bring needs no checkpoint."""
     group = Group(4, SMALL)

@@ -52,6 +52,7 @@ class Searched:
         self.execute, self.query, self.only_reads, self.tick = inner.execute, inner.query, inner.only_reads, inner.tick
         self.checkpoint, self.digest, self.release = inner.checkpoint, inner.digest, inner.release
         self.fetch, self.install, self.next_deadline = inner.fetch, inner.install, inner.next_deadline
+        self.revert = inner.revert
 
 
 @pytest.fixture(params=[RedisService, Searched], autouse=True)

@@ -63,4 +63,4 @@ def test_all_that_can_befall_a_disk_does_and_what_was_lost_is_recovered() -> Non
     for seed in range(100, 150):
         happened.update(run_seed(seed, Campaign("crashes")).outcome.happened)
     on_disks = {"lost tail", "torn write", "bit rot", "state rot", "slow sync", "full disk"}
-    assert set(happened) == {*on_disks, "recovery"}
+    assert set(happened) == {*on_disks, "recovery", "read", "read that had to be ordered"}

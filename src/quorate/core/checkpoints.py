@@ -228,5 +228,7 @@ def state_is_needed(core: Core) -> bool:
     horizon = core.last_executed + core.log.window
     if core.timers.stuck_rounds >= STUCK_ROUNDS_MAX:
         horizon = core.last_executed
-    ahead = sum(1 for _, low_watermark in core.peer_marks.values() if low_watermark > horizon)
-    return ahead >= core.quorums.weak
+    ahead = {peer for peer, (_, low_watermark) in core.peer_marks.items() if low_watermark > horizon}
+    # Whoever has taken a checkpoint has executed so much, and its low watermark is less than a window below that.
+    ahead |= {peer for peer, number, _ in core.checkpoints.vouchers.newest() if number - core.log.window > horizon}
+    return len(ahead) >= core.quorums.weak

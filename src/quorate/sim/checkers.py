@@ -95,7 +95,10 @@ class Judge:
         self._calls: list[Call] = []
         self._promised: list[Attempt] = []
         """What clients have an answer to, and no replica is known to have executed for good."""
-        self._hearers: dict[str, Callable[[int, Details], None]] = {
+        self._hearers = self._all_hearers()
+
+    def _all_hearers(self) -> dict[str, Callable[[int, Details], None]]:
+        return {
             "prepared": self._hear_prepared,
             "committed": self._hear_committed,
             "executed": self._hear_executed,

@@ -33,7 +33,6 @@ from quorate.sim.nodes import Behaviour, Machine, ReplicaNode
 from quorate.sim.plan import (
     BitRot,
     ClientDeath,
-    ClientPlan,
     ClockJump,
     ClockPlan,
     Crash,
@@ -305,26 +304,16 @@ class World:
         plan = self.plan.clients[at]
         authenticator = ClientAuthenticator(self._cluster.client_keys[at], self._cluster.configuration)
         liar = None
+        configuration = self._cluster.configuration
         if plan.strategies:
-            configuration = self._cluster.configuration
             liar = make_liar(plan.strategies, authenticator, configuration, self._random, self._conspiracy)
-        random, sizes = Random(f"{self.plan.seed} client {at}"), Random(f"{self.plan.seed} sizes {at}")
-        return ClientNode(
-            self,
-            self.judge,
-            self.plan.replicas + at,
-            authenticator,
-            self._cluster.configuration,
-            plan,
-            random,
-            self._source(at, plan, random, sizes),
-            liar,
-        )
-
-    def _source(self, at: int, plan: ClientPlan, random: Random, sizes: Random) -> Source:
+        random = Random(f"{self.plan.seed} client {at}")
         if self._sample is None:
-            return Operations(name_of_client(at), plan, random, sizes)
-        return Samples(self._sample, plan, random, self._new_service().only_reads)
+            source: Source = Operations(name_of_client(at), plan, random, Random(f"{self.plan.seed} sizes {at}"))
+        else:
+            source = Samples(self._sample, plan, random, self._new_service().only_reads)
+        address = self.plan.replicas + at
+        return ClientNode(self, self.judge, address, authenticator, configuration, plan, random, source, liar)
 
     # Faults
 

@@ -5,7 +5,8 @@ Both walk the state by the types found there, and stop at a type that they do no
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from copy import copy
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from quorate.config import Settings
 from quorate.core.context import Timers
+from quorate.core.paced import Pace
 from quorate.core.quorum import Quorums
 from quorate.core.replica import Replica
 from quorate.sim.small_worlds.cluster import SymbolicAuthenticator
@@ -50,8 +52,8 @@ def _copy(value: Any) -> Any:
         return value
     if kind is dict or kind is Counter:
         return kind({key: entry if _is_shared(type(entry)) else _copy(entry) for key, entry in value.items()})
-    if kind is list or kind is set:
-        return kind(value)
+    if kind is list or kind is set or kind is deque:
+        return copy(value)
     if isinstance(value, Struct):
         return kind(*(_copy(getattr(value, name)) for name in kind.__struct_fields__))
     return _copy_object(value)
@@ -90,7 +92,7 @@ def _value(value: Any) -> object:
         return tuple(_value(entry) for entry in value)
     if isinstance(value, Struct):
         return (kind.__name__, *(_value(getattr(value, name)) for name in kind.__struct_fields__))
-    if kind is Timers:
+    if kind is Timers or kind is Pace:
         return None
     if not kind.__module__.startswith("quorate."):
         raise TypeError(f"no rule what the value of a {kind.__name__} is")
