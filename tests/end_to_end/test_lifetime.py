@@ -36,7 +36,7 @@ def test_a_gateway_may_start_before_the_replicas(start_cluster: Any, helpers: An
 
     gone = helpers.quorate(*gateway, "0.2")
     assert gone.returncode == 1
-    assert "0 of the 2 replicas that are needed could be reached within 0.2 seconds" in gone.stderr
+    assert "0 of the 3 replicas that are needed could be reached within 0.2 seconds" in gone.stderr
 
     patient = helpers.quorate_in_background(*gateway, "600")
     start_cluster(with_redis=False, directory=cluster.directory).wait_until_up()

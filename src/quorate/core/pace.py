@@ -20,7 +20,7 @@ from quorate.core.log import OpenBatch
 from quorate.core.paced import GAPS, Sample
 from quorate.messages.protocol import Request
 
-LEAST: Final = 5 * MILLISECOND
+LEAST: Final = 10 * MILLISECOND
 """Gaps below this and what is due to the agreement are nobody's fault."""
 SLOWER: Final = 2
 """A primary is slow if it is so many times slower than others were."""

@@ -6,7 +6,7 @@ from collections import deque
 from statistics import median_high
 from typing import Final, NamedTuple
 
-GAPS: Final = 9
+GAPS: Final = 13
 """So many gaps of a client tell something, and so many are kept."""
 CLIENTS_MAX: Final = 64
 """Clients whose gaps are kept: those that asked last."""
