@@ -210,6 +210,24 @@ def test_large_containers_answer_alike(oracle: Any, new_subject: Any) -> None:
             assert subject.ask(*command) == oracle.ask(*command), command
 
 
+def test_infinite_scores_with_a_weight_of_zero_add_up_alike(oracle: Any, new_subject: Any) -> None:
+    """Infinity times 0 is no number, which Redis makes 0 in a union, in an intersection only once it is added."""
+    for aggregate in ("SUM", "MIN", "MAX"):
+        subject = new_subject()
+        oracle.start_over(2)
+        for command in (
+            ["ZADD", "a", "inf", "x", "0", "y", "-inf", "z"],
+            ["ZADD", "b", "inf", "x", "1", "y", "2", "z", "3", "w"],
+            *(
+                [name, "2", *keys, "WEIGHTS", *weights, "AGGREGATE", aggregate, "WITHSCORES"]
+                for name in ("ZINTER", "ZUNION")
+                for keys in ("aa", "ab", "ba")
+                for weights in (("1", "0"), ("0", "1"), ("0", "0"))
+            ),
+        ):
+            assert subject.ask(*command) == oracle.ask(*command), command
+
+
 def test_bits_are_counted_alike(oracle: Any, new_subject: Any) -> None:
     """Ranges of bytes and of bits, over any bytes."""
 

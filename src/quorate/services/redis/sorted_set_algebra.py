@@ -18,9 +18,12 @@ Scores = dict[bytes, float]
 Aggregate = Callable[[float, float], float]
 
 
+def _number(score: float) -> float:
+    return 0.0 if isnan(score) else score
+
+
 def _sum(first: float, second: float) -> float:
-    total = first + second
-    return 0.0 if isnan(total) else total
+    return _number(first + second)
 
 
 _AGGREGATES: dict[bytes, Aggregate] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
@@ -35,17 +38,13 @@ class _Request(NamedTuple):
     """Of ZINTERCARD: 0 is none."""
 
     def weighted(self) -> list[Scores]:
-        """The inputs with their weights applied, small ones first: the order in which Redis adds scores up."""
+        """The inputs with their weights applied, small ones first: the order in which Redis adds scores up. Infinity
+        with a weight of 0 is no number."""
         scaled = [
-            {member: _product(score, weight) for member, score in scores.items()}
+            {member: score * weight for member, score in scores.items()}
             for scores, weight in zip(self.inputs, self.weights, strict=True)
         ]
         return sorted(scaled, key=len)
-
-
-def _product(score: float, weight: float) -> float:
-    product = score * weight
-    return 0.0 if isnan(product) else product
 
 
 Algebra = Callable[[_Request], Scores]
@@ -55,7 +54,8 @@ def _union(request: _Request) -> Scores:
     result: Scores = {}
     for scores in request.weighted():
         for member, score in scores.items():
-            result[member] = request.aggregate(result[member], score) if member in result else score
+            number = _number(score)
+            result[member] = request.aggregate(result[member], number) if member in result else number
     return result
 
 
@@ -64,9 +64,10 @@ def _intersection(request: _Request) -> Scores:
     result: Scores = {}
     for member, score in smallest.items():
         if all(member in other for other in others):
-            for other in others:
-                score = request.aggregate(score, other[member])
-            result[member] = score
+            total = _number(score)
+            for other in others:  # what is no number here is one of the sum's terms: as in Redis, and unlike in a union
+                total = request.aggregate(total, other[member])
+            result[member] = total
     return result
 
 
