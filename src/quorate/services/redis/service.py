@@ -21,6 +21,7 @@ from quorate.services.redis.errors import (
 from quorate.services.redis.keyspace import Keyspace
 from quorate.services.redis.limits import LONGEST_STRING, Limits, limits_for
 from quorate.services.redis.operation import (
+    Operation,
     Transaction,
     Versions,
     decode_operation,
@@ -45,6 +46,8 @@ class RedisService:
         self._limits = limits or Limits()
         self._keyspace = Keyspace()
         self._parser = CommandParser()
+        self._looked_at: tuple[bytes, Operation, list[list[bytes]]] | None = None
+        """An operation that `only_reads` took apart: `query` is asked about the same one next."""
         self.release = self._keyspace.release
         self.fetch = self._keyspace.fetch
         self.record_changes = self._keyspace.record_changes
@@ -82,14 +85,11 @@ class RedisService:
         clock = self._keyspace.clock
         clock.querying = True
         try:
-            decoded = decode_operation(operation)
+            decoded, commands = self._take_apart(operation)
             if isinstance(decoded, Versions):
                 check_keys((key for _, key in decoded.keys), context.prefixes)
                 return self._versions(decoded)
-            if isinstance(decoded, Transaction):
-                return None
-            commands = self._parser.parse(decoded.commands)
-            if not all(_is_query(command) for command in commands):
+            if isinstance(decoded, Transaction) or not all(map(_is_query, commands)):
                 return None
             call = Call(self._keyspace, self._limits, decoded, 0, b"", context.prefixes)
             return b"".join(_run(call, commands, len(decoded.commands) > LONGEST_STRING))
@@ -101,12 +101,19 @@ class RedisService:
     def only_reads(self, operation: bytes) -> bool:
         """Whether all its commands only read, whatever their answers depend on."""
         try:
-            decoded = decode_operation(operation)
-            if isinstance(decoded, Versions):
-                return True
-            return not any(_may_write(arguments) for arguments in self._parser.parse(decoded.commands))
+            decoded, commands = self._take_apart(operation)
         except (MalformedMessage, CommandError):
             return True  # the error is the answer, and it changes nothing
+        self._looked_at = operation, decoded, commands
+        return all(map(_is_query, commands)) or not any(map(_may_write, commands))
+
+    def _take_apart(self, operation: bytes) -> tuple[Operation, list[list[bytes]]]:
+        """The operation and its commands. What was looked at is used once: handlers own their arguments."""
+        looked_at, self._looked_at = self._looked_at, None
+        if looked_at is not None and looked_at[0] is operation:
+            return looked_at[1], looked_at[2]
+        decoded = decode_operation(operation)
+        return decoded, [] if isinstance(decoded, Versions) else self._parser.parse(decoded.commands)
 
     def checkpoint(self, sequence_number: int) -> bytes | None:
         """Hold the present contents as a checkpoint; its digest, if little has to be hashed for it."""
