@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from quorate import connect, connect_sync
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
+from quorate.client import coalescer
 from quorate.client.queries import READS_MAX
 from quorate.client.waiting import CLOSED
 from quorate.config import Settings
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
+from quorate.messages.protocol import Reply
 from quorate.messages.reads import Answer, ReadReply
 
 SLOW = Settings(view_change_timeout_ms=3_600_000, view_change_timeout_max_ms=3_600_000)
@@ -26,7 +28,7 @@ def lying(reply: ReadReply) -> ReadReply:
     return replace(reply, answers=tuple(Answer(b"a lie", 0) for _ in reply.answers))
 
 
-def silent(reply: ReadReply) -> None:
+def silent(reply: ReadReply | Reply) -> None:
     return None
 
 
@@ -47,6 +49,70 @@ def test_what_is_asked_at_once_shares_a_read(fake_cluster: Any, run: Any) -> Non
             results = await asyncio.gather(*(client.query(b"get %d" % number) for number in range(500)))
             assert results == [b"got get %d" % number for number in range(500)]
             assert len(cluster.replicas[0].reads) == 1
+
+    run(scenario())
+
+
+def test_callers_that_come_back_one_a_turn_share_the_next_read(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            await asyncio.gather(*(client.query(b"get x") for _ in range(8)))
+            futures = []
+            for _ in range(8):
+                futures.append(client.submit(b"get y", only_reads=True))
+                await asyncio.sleep(0)
+            await asyncio.gather(*futures)
+            await client.query(b"get z")
+            assert [len(read.operations) for read in cluster.replicas[0].reads] == [8, 8, 1]
+
+    run(scenario())
+
+
+def test_what_reads_goes_along_with_what_changes_something(
+    fake_cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coalescer, "_STALLED_MICROSECONDS", 3_600_000_000)
+
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            await client.invoke(b"change x")
+            assert await client.query(b"get x") == b"got get x"
+            changing = client.submit(b"change y")
+            assert await client.query(b"get y") == b"done get y"
+            assert await changing == b"done change y"
+            assert await client.query(b"get z") == b"got get z"
+            ordered = dict.fromkeys(request.operations for request in cluster.replicas[0].requests)
+            assert list(ordered) == [(), (b"change x",), (b"change y", b"get y")]
+
+    run(scenario())
+
+
+def test_what_reads_does_not_wait_for_changes_that_do_not_get_on(
+    fake_cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coalescer, "_STALLED_MICROSECONDS", 0)
+
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            await client.invoke(b"change x")
+            for replica in cluster.replicas:
+                replica.twist = silent
+            changing = client.submit(b"change y")
+            assert await client.query(b"get y") == b"got get y"
+            assert not changing.done()
+            changing.cancel()
+
+    run(scenario())
+
+
+def test_what_is_not_answered_is_not_asked_for_again_at_once(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            asked = []
+            for number in range(8):
+                assert await client.query(b"declined %d" % number) == b"done declined %d" % number
+                asked.append(len(cluster.replicas[0].reads))
+            assert asked == [1, 1, 2, 2, 2, 3, 3, 3]
 
     run(scenario())
 

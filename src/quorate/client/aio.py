@@ -72,7 +72,7 @@ class AsyncClient:
             self._make_session, self._replicas.send, configuration, limits, self._describe_unreachable
         )
         reads = Reads(self._authenticator, configuration, secrets.randbits(NONCE_BITS))
-        self._queries = Queries(reads, self._replicas.send, self._coalescer.enqueue, configuration, limits)
+        self._queries = Queries(reads, self._replicas.send, self._coalescer, configuration, limits)
 
     def submit(
         self, operation: Operation, timeout: float | None = None, *, only_reads: bool = False
@@ -87,7 +87,7 @@ class AsyncClient:
 
         With *only_reads* the replicas are asked to answer it without ordering it, which is quicker. It sees whatever
         was answered before it was submitted. The replicas look whether it really only reads: if not, or if they do not
-        agree about the answer, it is ordered all the same.
+        agree about the answer, it is ordered all the same; so it is while that is the better way (`client.queries`).
 
         Raises TypeError for what is not bytes. A bytearray or a memoryview is copied: it may change afterwards.
         """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from quorate.client.alarm import Alarm, microseconds_now
+from quorate.client.gathering import Gathering
 from quorate.client.session import Completed, Failed, SendRequest, Session
 from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
 from quorate.config import ClusterConfiguration
@@ -23,6 +24,8 @@ _OPERATION_FAILED: Final = (
     "the service failed at this operation, or its result was above reply_bytes_max: see the replicas' logs"
 )
 _ONLY_READS: Final = "this client may only read, and the operation may change something: it was not executed"
+_STALLED_MICROSECONDS: Final = 100_000
+"""When no request was begun or answered for so long, something is in the way."""
 _SWEEP_MICROSECONDS: Final = 10_000
 """Time limits are looked at no more often than this."""
 
@@ -30,11 +33,13 @@ _SWEEP_MICROSECONDS: Final = 10_000
 class _Lane:
     """A session, and whose operations its present request carries."""
 
-    __slots__ = ("carried", "session")
+    __slots__ = ("carried", "session", "writes")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.carried: list[Waiting] = []
+        self.writes = False
+        """Whether the present request may change something."""
 
     def is_deserted(self) -> bool:
         """Whether nobody waits for the present request any more."""
@@ -62,10 +67,10 @@ class Coalescer:
         self._lanes: list[_Lane] = []
         self._queue = WaitingOperations(configuration, limits)
         self._dispatch_handle: asyncio.Handle | None = None
-        self._expected = 0
-        """How many operations the last request that was answered carried: about as many come back."""
-        self._seen = 0
-        """How many operations waited when the loop came round last."""
+        self._gathering = Gathering()
+        self._do_writes_wait = False
+        self._moved_at = 0
+        """When a request was begun or answered last."""
         self._alarm = Alarm(self._ring)
         self._expiry: int | None = None
         """No operation's time is up before this."""
@@ -74,13 +79,14 @@ class Coalescer:
     # ------------------------------------------------------------------------------------------ operations
 
     def submit(self, operation: bytes, timeout: float | None) -> asyncio.Future[bytes]:
-        """Start *operation*; see `AsyncClient.submit`."""
+        """Start *operation*, which may change something; see `AsyncClient.submit`."""
         waiting = new_waiting(operation, timeout, self._loop)
+        self._do_writes_wait = True
         self.enqueue(waiting)
         return waiting.future
 
     def enqueue(self, waiting: Waiting) -> None:
-        """Have an operation ordered for which somebody waits already."""
+        """Have an operation ordered that only reads, and for which somebody waits already."""
         reason = CLOSED if self._is_closed else self._queue.refusal(waiting.operation)
         if reason is not None:
             fail_all([waiting], RequestRefused(reason))
@@ -97,6 +103,11 @@ class Coalescer:
     def waiting_operations(self) -> int:
         """How many operations wait for a session."""
         return len(self._queue)
+
+    def is_writing(self) -> bool:
+        """Whether what may change something is on its way, and gets on."""
+        is_under_way = self._do_writes_wait or any(lane.writes for lane in self._lanes)
+        return is_under_way and microseconds_now() - self._moved_at < _STALLED_MICROSECONDS
 
     def close(self) -> None:
         """Nothing is sent any more; whoever waits is told so."""
@@ -136,7 +147,10 @@ class Coalescer:
     def _dispatch(self) -> None:
         """Fill the free sessions with what waits."""
         self._dispatch_handle = None
-        if self._is_closed or self._are_more_coming():
+        if self._is_closed:
+            return
+        if self._gathering.are_more_coming(len(self._queue)):
+            self._schedule()
             return
         while self._queue:
             now = microseconds_now()
@@ -144,20 +158,11 @@ class Coalescer:
             if lane is None:
                 return
             lane.carried = self._queue.take()
+            lane.writes, self._do_writes_wait = self._do_writes_wait, self._do_writes_wait and bool(self._queue)
             if lane.carried:
+                self._moved_at = now
                 lane.session.begin(tuple([waiting.operation for waiting in lane.carried]), now)
                 self._settle(lane, now)
-
-    def _are_more_coming(self) -> bool:
-        """After a request of many operations, their callers come back one by one: as long as each turn of the loop
-        brings some of them, the next request waits for one more turn. Nobody waits for a caller who does not come."""
-        count = len(self._queue)
-        has_grown, self._seen = count > self._seen, count
-        if not has_grown or count >= self._expected:
-            self._seen = 0
-            return False
-        self._dispatch_handle = self._loop.call_soon(self._dispatch)
-        return True
 
     def _free_lane(self, now: int) -> _Lane | None:
         """A session that can send at once; else one that opens first, one at a time: replicas keep one opening of a
@@ -175,7 +180,7 @@ class Coalescer:
         """Give up a request for which nobody waits any more."""
         if lane.is_deserted():
             lane.session.abandon()
-            lane.carried = []
+            lane.carried, lane.writes = [], False
         return not lane.carried
 
     def _settle(self, lane: _Lane, now: int) -> None:
@@ -187,7 +192,7 @@ class Coalescer:
                 case Completed():
                     self._finish(lane, effect)
                 case Failed():
-                    carried, lane.carried = lane.carried, []
+                    carried, lane.carried, lane.writes = lane.carried, [], False
                     fail_all(carried, effect.error)
                     self._schedule()
         deadline = lane.session.next_deadline()
@@ -201,8 +206,9 @@ class Coalescer:
             self._settle(lane, now)
 
     def _finish(self, lane: _Lane, completed: Completed) -> None:
-        carried, lane.carried = lane.carried, []
-        self._expected = len(carried)
+        carried, lane.carried, lane.writes = lane.carried, [], False
+        self._moved_at = microseconds_now()
+        self._gathering.expected = len(carried)
         for waiting, result in zip(carried, completed.results, strict=True):
             if waiting.future.done():
                 continue  # its time was up, or its caller gave up

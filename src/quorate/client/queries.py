@@ -2,18 +2,26 @@
 
 Used from one event loop, inside which it is made. A few READs are under way at once; what comes meanwhile goes into the
 next. Nothing waits for a timer but what a quorum does not answer.
+
+Not everything is asked. While something that may change the state is being ordered for this client, what reads goes
+along: to order more operations costs next to nothing, and replicas that are just executing seldom answer alike. Nor is,
+for a while, what the replicas have not answered alike lately.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from quorate.client.alarm import Alarm, microseconds_now
+from quorate.client.coalescer import Coalescer
+from quorate.client.gathering import Gathering
 from quorate.client.reads import Answered, Reads, ToBeOrdered
 from quorate.client.session import SendRequest
 from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
+from quorate.client.worth import Worth
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.reads import ReadReply
@@ -23,23 +31,27 @@ READS_MAX: Final = 4
 
 
 class Queries:
-    """Turns operations that only read into READs, and answers into results; hands the rest to *order*."""
+    """Turns operations that only read into READs, and answers into results; hands the rest to *coalescer*."""
 
     def __init__(
         self,
         reads: Reads,
         send: Callable[[int, bytes], bool],
-        order: Callable[[Waiting], None],
+        coalescer: Coalescer,
         configuration: ClusterConfiguration,
         limits: ClientLimits,
     ) -> None:
         self._reads = reads
         self._send = send
-        self._order = order
+        self._coalescer = coalescer
         self._loop = asyncio.get_running_loop()
         self._queue = WaitingOperations(configuration, limits)
         self._carried: dict[int, list[Waiting]] = {}
         """By nonce: who waits for the operations of a READ."""
+        self._ordered: Counter[int] = Counter()
+        """By nonce: how many of them had to be ordered."""
+        self._gathering = Gathering()
+        self._worth = Worth()
         self._alarm = Alarm(self._settle)
         self._dispatch_handle: asyncio.Handle | None = None
         self._is_closed = False
@@ -50,9 +62,11 @@ class Queries:
         reason = CLOSED if self._is_closed else self._queue.refusal(operation)
         if reason is not None:
             fail_all([waiting], RequestRefused(reason))
-            return waiting.future
-        self._queue.append(waiting)
-        self._schedule()
+        elif self._coalescer.is_writing() or not self._worth.is_given():
+            self._coalescer.enqueue(waiting)
+        else:
+            self._queue.append(waiting)
+            self._schedule()
         return waiting.future
 
     @property
@@ -86,6 +100,9 @@ class Queries:
     def _dispatch(self) -> None:
         """Send what waits."""
         self._dispatch_handle = None
+        if self._gathering.are_more_coming(len(self._queue)):
+            self._schedule()
+            return
         while self._queue and len(self._reads) < READS_MAX and not self._is_closed:
             carried = self._queue.take()
             if carried:
@@ -104,10 +121,12 @@ class Queries:
                 case Answered(nonce, place, result):
                     _tell(self._carried[nonce][place], result)
                 case ToBeOrdered(nonce, places):
+                    self._ordered[nonce] += len(places)
                     for place in places:
                         self._have_ordered(self._carried[nonce][place])
         for nonce in [nonce for nonce in self._carried if not self._reads.is_under_way(nonce)]:
-            del self._carried[nonce]
+            self._gathering.expected = count = len(self._carried.pop(nonce))
+            self._worth.note(count, self._ordered.pop(nonce, 0))
         deadline = self._reads.next_deadline()
         if deadline is not None:
             self._alarm.set(deadline)
@@ -118,7 +137,7 @@ class Queries:
         if waiting.deadline is not None and microseconds_now() >= waiting.deadline:
             fail_all([waiting], RequestTimeout("the replicas did not agree on an answer in time"))
         elif not waiting.future.done():
-            self._order(waiting)
+            self._coalescer.enqueue(waiting)
 
 
 def _tell(waiting: Waiting, result: bytes) -> None:
