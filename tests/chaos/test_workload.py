@@ -38,7 +38,9 @@ class Engine:
         self._number = 0
         self._random = Random(3)
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: bytes, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         """For the gateway."""
         return asyncio.ensure_future(self.invoke(operation, timeout))
 

@@ -1,6 +1,7 @@
 """A client process: reads and writes a few shared keys until its standard input closes, and prints what it saw.
 
     python caller.py NAME redis PORT          through the gateway
+    python caller.py NAME reads PORT          through the gateway, reading only
     python caller.py NAME direct FOLDER       with the library
 
 One JSON array a line: key, value written or null for a read, invoked, returned, value read or null, whether it was
@@ -30,25 +31,27 @@ Command = Callable[..., str]
 def main() -> None:
     """Call until nobody wants more."""
     name, kind, where = sys.argv[1:]
-    if kind == "redis":
+    if kind in ("redis", "reads"):
         connection = redis.Redis(port=int(where), socket_timeout=PATIENCE_SECONDS, decode_responses=True, retry=None)
-        call_until_closed(name, lambda *words: str(connection.execute_command(*words)), (redis.RedisError,))
+        writes = kind == "redis"
+        call_until_closed(name, lambda *words: str(connection.execute_command(*words)), (redis.RedisError,), writes)
     else:
         with quorate.connect_sync(where) as client:
 
             def command(*words: str) -> str:
-                return raw_replies(client.invoke(encode_words("redis", words), PATIENCE_SECONDS)).decode()
+                call = client.query if words[0] == "GET" else client.invoke
+                return raw_replies(call(encode_words("redis", words), PATIENCE_SECONDS)).decode()
 
             call_until_closed(name, command, (quorate.RequestFailed,))
 
 
-def call_until_closed(name: str, command: Command, failures: tuple[type[Exception], ...]) -> None:
-    """Write and read in turns. A failed call may or may not have been executed."""
+def call_until_closed(name: str, command: Command, failures: tuple[type[Exception], ...], writes: bool = True) -> None:
+    """Write and read in turns, or only read. A failed call may or may not have been executed."""
     for number in itertools.count():
         if select.select([sys.stdin], [], [], 0)[0]:
             return
         key = f"shared-{number // 2 % KEYS}"
-        value = f"{name}-{number}" if number % 2 else None
+        value = f"{name}-{number}" if writes and number % 2 else None
         invoked = time.monotonic_ns()
         try:
             answer = command("GET", key) if value is None else command("SET", key, value)

@@ -27,7 +27,9 @@ from quorate.services.redis.parser import CommandParser
 class Unasked:
     """The connection calls nobody."""
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: bytes, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         """Not called."""
         raise AssertionError(operation)
 
@@ -163,6 +165,7 @@ def connection(data: bytes) -> None:
                 client.receive_failure(OperationFailed("as the test wants"))
             else:
                 time += 1
+                assert service.only_reads(operation) or not client.is_reading
                 client.receive_result(service.execute(operation, Context(b"c" * 32, time, bytes(32), time)))
     output += client.take_output()
     replies(output)

@@ -26,17 +26,19 @@ PATIENCE = 30.0
 
 
 class EngineInvoker:
-    """An `Invoker` that has the engine execute at once, or fails, or waits to be told."""
+    """An `Invoker` that has the engine execute at once, or answer what only reads; or it fails, or waits to be told."""
 
     def __init__(self) -> None:
         self.operations: list[bytes] = []
+        self.queries: list[bytes] = []
+        """The operations that were answered without being ordered."""
         self.failure: RequestFailed | None = None
         """What every operation fails with, while set."""
         self.refusal: RequestFailed | None = None
         """What `submit` raises, while set."""
         self.is_holding = False
         """Whether operations wait for `release`."""
-        self._held: list[tuple[asyncio.Future[bytes], bytes]] = []
+        self._held: list[tuple[asyncio.Future[bytes], bytes, bool]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -45,13 +47,15 @@ class EngineInvoker:
         self._sequence_number = 0
         self._time = 0
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: bytes, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         """Execute *operation*."""
         if self.refusal is not None:
             raise self.refusal
         self.operations.append(operation)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._held.append((future, operation))
+        self._held.append((future, operation, only_reads))
         if not self.is_holding:
             self.release()
         return future
@@ -59,13 +63,19 @@ class EngineInvoker:
     def release(self) -> None:
         """Answer everything that waits, in the order in which it came."""
         held, self._held = self._held, []
-        for future, operation in held:
+        for future, operation, only_reads in held:
             if future.cancelled():
                 continue
             if self.failure is not None:
                 future.set_exception(self.failure)
             else:
-                future.set_result(self._execute(operation))
+                future.set_result((self._query(operation) if only_reads else None) or self._execute(operation))
+
+    def _query(self, operation: bytes) -> bytes | None:
+        answer = self._service.query(operation, Context(b"c" * 32, 0, b"", 0))
+        if answer is not None:
+            self.queries.append(operation)
+        return answer
 
     def _execute(self, operation: bytes) -> bytes:
         self._sequence_number += 1

@@ -24,7 +24,9 @@ GET = join_arguments([b"GET", b"key"])
 class Unasked:
     """The connection calls nobody."""
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: bytes, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         raise AssertionError(operation)
 
 

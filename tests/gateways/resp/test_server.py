@@ -35,7 +35,9 @@ class Manual:
     def __init__(self) -> None:
         self.outstanding: asyncio.Queue[tuple[bytes, asyncio.Future[bytes]]] = asyncio.Queue()
 
-    def submit(self, operation: bytes, timeout: float | None = None) -> asyncio.Future[bytes]:
+    def submit(
+        self, operation: bytes, timeout: float | None = None, *, only_reads: bool = False
+    ) -> asyncio.Future[bytes]:
         """Wait for the test."""
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         decoded = decode_operation(operation)

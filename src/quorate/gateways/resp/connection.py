@@ -28,6 +28,7 @@ from quorate.gateways.resp.operations import (
     encode_transaction,
     encode_versions,
 )
+from quorate.gateways.resp.reading import only_reads
 from quorate.gateways.resp.scanner import Command, Scanner, name_of_command, split_commands
 from quorate.gateways.resp.session import Roster, Session, WatchedKey, size_of_watched
 from quorate.gateways.resp.transaction import (
@@ -60,6 +61,7 @@ class Connection:
         "_unanswered",
         "complaint",
         "is_closing",
+        "is_reading",
         "session",
     )
 
@@ -76,6 +78,8 @@ class Connection:
         """Commands of a pipeline that is sent again, one by one."""
         self._finish: Callable[[bytes], bytes] | None = None
         """Makes what is sent of the outstanding operation's result; None when the result is the replies."""
+        self.is_reading = False
+        """Whether the outstanding operation only reads."""
         self.is_closing = False
         """Nothing more is read; close when the output is written."""
         self.complaint = ""
@@ -210,6 +214,7 @@ class Connection:
 
     def _start_pipeline(self, commands: bytes) -> bytes:
         self._unanswered = commands
+        self.is_reading = only_reads(commands)
         return encode_pipeline(self.session, commands)
 
     def _execute(self, command: Command) -> bytes | None:
@@ -229,6 +234,7 @@ class Connection:
             self._send(finish_transaction(session, self._roster, queue, replies.array([])))
             return None
         self._unanswered = command.raw
+        self.is_reading = False
         self._finish = partial(finish_transaction, session, self._roster, queue)
         return encode_transaction(session, commands, watched)
 
@@ -248,6 +254,7 @@ class Connection:
             self._reply(replies.error(b"ERR quorate: too many keys are watched"))
             return None
         self._unanswered = command.raw
+        self.is_reading = True
         self._finish = partial(self._finish_watch, keys, session.is_watch_lost)
         session.is_watch_lost = True
         return encode_versions(keys)

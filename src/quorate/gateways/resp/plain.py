@@ -66,8 +66,18 @@ def _end_of_command(buffer: bytes | bytearray, special_names: frozenset[bytes], 
 @cache
 def compile_plain_run(special_names: frozenset[bytes]) -> re.Pattern[bytes]:
     """A pattern that matches the longest run of whole plain commands; one named in *special_names* is not plain."""
+    return _compile_run(lambda size: _other_name(size, special_names))
+
+
+@cache
+def compile_run_of(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """A pattern that matches the longest run of whole short commands with one of these *names*, in small letters."""
+    return _compile_run(lambda size: _one_of(size, names))
+
+
+def _compile_run(name_of_size: Callable[[int], bytes]) -> re.Pattern[bytes]:
     argument = rb"\$" + _tree_of_lengths(SHORT_ARGUMENT_BYTES, _body)
-    name = rb"\$" + _tree_of_lengths(NAME_BYTES_MAX, lambda size: _name(size, special_names))
+    name = rb"\$" + _tree_of_lengths(NAME_BYTES_MAX, name_of_size)
     commands = (
         b"%d" % count + _CRLF + name + (b"(?:%b){%d}" % (argument, count - 1) if count > 1 else b"")
         for count in range(1, SHORT_ARGUMENTS + 1)
@@ -79,10 +89,15 @@ def _body(size: int) -> bytes:
     return b".{%d}" % size + _CRLF if size else _CRLF
 
 
-def _name(size: int, special_names: frozenset[bytes]) -> bytes:
-    """A command's name of *size* bytes that is none of the special ones, in capitals or not."""
-    excluded = sorted(re.escape(name) for name in special_names if len(name) == size)
-    return (b"(?!(?i:" + b"|".join(excluded) + b"))" if excluded else b"") + _body(size)
+def _other_name(size: int, names: frozenset[bytes]) -> bytes:
+    """A command's name of *size* bytes that is none of *names*, in capitals or not."""
+    return b"(?!" + _one_of(size, names) + b")" + _body(size)
+
+
+def _one_of(size: int, names: frozenset[bytes]) -> bytes:
+    """A line with one of *names* that has *size* bytes, in capitals or not; what matches nothing when there is none."""
+    fitting = sorted(re.escape(name) for name in names if len(name) == size)
+    return b"(?i:" + b"|".join(fitting) + b")" + _CRLF if fitting else b"(?!)"
 
 
 def _tree_of_lengths(longest: int, body: Callable[[int], bytes], number: int = 0) -> bytes:

@@ -71,15 +71,20 @@ def split_commands(raw: bytes) -> list[bytes]:
     commands = []
     position = 0
     while position < len(raw):
-        start = position
-        line_end = raw.index(b"\r", position)
-        missing = int(raw[position + 1 : line_end])
-        position = line_end + 2
-        for _ in range(missing):
-            line_end = raw.index(b"\r", position)
-            position = line_end + 4 + int(raw[position + 1 : line_end])
-        commands.append(raw[start:position])
+        end = end_of_command(raw, position)
+        commands.append(raw[position:end])
+        position = end
     return commands
+
+
+def end_of_command(raw: bytes, start: int) -> int:
+    """Where the canonical command at *start* ends."""
+    line_end = raw.index(b"\r", start)
+    end = line_end + 2
+    for _ in range(int(raw[start + 1 : line_end])):
+        line_end = raw.index(b"\r", end)
+        end = line_end + 4 + int(raw[end + 1 : line_end])
+    return end
 
 
 def name_of_command(raw: bytes) -> str:

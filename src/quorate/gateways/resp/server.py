@@ -243,7 +243,9 @@ class _Client(asyncio.Protocol):
     def _start(self, operation: bytes) -> bool:
         """Submit *operation*; False when it failed at once."""
         try:
-            answer = self._session.user.invoker.submit(operation, self._answer_seconds)
+            answer = self._session.user.invoker.submit(
+                operation, self._answer_seconds, only_reads=self._connection.is_reading
+            )
         except RequestFailed as failure:
             self._connection.receive_failure(failure)
             return False
