@@ -308,6 +308,26 @@ def test_bench_measures_no_refusals() -> None:
         asyncio.run(load.run(2, 0.1, lambda elapsed, count: None))
 
 
+def test_bench_asks_for_what_only_reads() -> None:
+    class Reading:
+        configuration = SimpleNamespace(service="redis")
+
+        async def query(self, operation: bytes, timeout: float) -> bytes:
+            asked.add(operation)
+            await asyncio.sleep(0)
+            return b"$-1\r\n"
+
+        async def invoke(self, operation: bytes, timeout: float) -> bytes:
+            raise AssertionError(operation)
+
+    asked: set[bytes] = set()
+    load = Load(Reading(), itertools.repeat(b"operation"), only_reads=True)  # type: ignore[arg-type]
+    asyncio.run(load.await_first(lambda: None))
+    asyncio.run(load.run(2, 0.05, lambda elapsed, count: None))
+    assert asked == {b"operation"}
+    assert load.latencies
+
+
 def test_a_gateway_that_is_stopped_while_it_connects_stops_at_once() -> None:
     class Unreachable:
         async def wait_connected(self, seconds: float) -> None:

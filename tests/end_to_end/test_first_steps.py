@@ -88,8 +88,10 @@ def test_one_operation_from_the_shell(shared_cluster: Any, helpers: Any) -> None
     assert (refused.returncode, refused.stdout) == (1, "ERR value is not an integer or out of range\n")
 
 
-def test_bench_for_programs(shared_cluster: Any, helpers: Any) -> None:
-    completed = helpers.quorate("bench", str(shared_cluster.directory), "--clients", "8", "--seconds", "0.5", "--json")
+@pytest.mark.parametrize("reads", [[], ["--reads"]])
+def test_bench_for_programs(shared_cluster: Any, helpers: Any, reads: list[str]) -> None:
+    options = ["--clients", "8", "--seconds", "0.5", "--json", *reads]
+    completed = helpers.quorate("bench", str(shared_cluster.directory), *options)
 
     assert completed.returncode == 0, completed.stderr
     report = json.loads(completed.stdout)

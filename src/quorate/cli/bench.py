@@ -38,8 +38,8 @@ _PATIENCE_SECONDS: Final = 2.0
 class Load:
     """Keeps a number of operations in flight, each followed by the next, and notes how long each took."""
 
-    def __init__(self, client: AsyncClient, operations: Iterator[bytes]) -> None:
-        self._client = client
+    def __init__(self, client: AsyncClient, operations: Iterator[bytes], only_reads: bool = False) -> None:
+        self._call = client.query if only_reads else client.invoke
         self._service = client.configuration.service
         self._operations = operations
         self._is_measuring = False
@@ -49,7 +49,7 @@ class Load:
 
     async def await_first(self, say_waiting: Callable[[], None], patience: float = _PATIENCE_SECONDS) -> None:
         """Have one operation executed, and say it when that takes long."""
-        first = asyncio.create_task(self._client.invoke(next(self._operations), _ANSWER_SECONDS))
+        first = asyncio.ensure_future(self._call(next(self._operations), _ANSWER_SECONDS))
         done, _ = await asyncio.wait([first], timeout=patience)
         if not done:
             say_waiting()
@@ -77,7 +77,7 @@ class Load:
         while not self._is_over:
             operation = next(self._operations)
             began = time.perf_counter()
-            result = await self._client.invoke(operation, _ANSWER_SECONDS)
+            result = await self._call(operation, _ANSWER_SECONDS)
             if has_failed(self._service, result):
                 raise RequestFailed(f"the operation is refused: {result_for_people(self._service, result)}")
             if self._is_measuring:
@@ -101,10 +101,16 @@ async def _sleep_or_fail(seconds: float, workers: Sequence[asyncio.Task[None]]) 
     help="Operations in flight at once.",
 )
 @click.option("--seconds", default=5.0, show_default=True, type=Seconds(0.1), help="How long to measure.")
-@click.option("--operation", help=f"What to repeat.  [default for redis: SET of {VALUE_BYTES} bytes to {KEYS} keys]")
+@click.option(
+    "--operation",
+    help=f"What to repeat.  [default for redis: SET of {VALUE_BYTES} bytes to {KEYS} keys; with --reads GET of them]",
+)
+@click.option("--reads", "only_reads", is_flag=True, help="It only reads: it is not ordered where that is not needed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 @passphrase_option
-def bench(directory: Path, clients: int, seconds: float, operation: str | None, as_json: bool) -> None:
+def bench(
+    directory: Path, clients: int, seconds: float, operation: str | None, only_reads: bool, as_json: bool
+) -> None:
     """Measure the cluster in DIRECTORY: throughput, and the latency of each operation.
 
     One client process keeps --clients operations in flight; what is in flight together shares requests. DIRECTORY is
@@ -112,12 +118,14 @@ def bench(directory: Path, clients: int, seconds: float, operation: str | None, 
 
     \b
     Example:  quorate bench quorate-data --clients 1 --seconds 10
+              quorate bench quorate-data --reads
+              quorate bench quorate-data --reads --operation 'LRANGE queue 0 9'
 
     Exit codes: 0 measured; 1 an operation failed; 2 an option or DIRECTORY is wrong.
     """
     _, configuration = load_client(directory, ask_passphrase)
-    operations = _operations(configuration.service, operation)
-    latencies, elapsed = uvloop.run(_measure(directory, operations, clients, seconds))
+    load = _operations(configuration.service, operation, only_reads)
+    latencies, elapsed = uvloop.run(_measure(directory, load, only_reads, clients, seconds))
     report = summarise(latencies, elapsed)
     if as_json:
         print_json({"clients": clients, "seconds": elapsed, "operations": len(latencies)} | report)
@@ -126,13 +134,13 @@ def bench(directory: Path, clients: int, seconds: float, operation: str | None, 
     say("  ".join(f"{name} {report[f'{name}_ms']:.2f} ms" for name in PERCENTILES))
 
 
-def _operations(service: str, operation: str | None) -> Iterator[bytes]:
+def _operations(service: str, operation: str | None, only_reads: bool) -> Iterator[bytes]:
     if operation is not None:
         return itertools.repeat(encode_words(service, _words(operation)))
     if service != REDIS:
         raise ConfigurationError(f"the cluster replicates {service}: name what to repeat, with --operation")
-    value = b"x" * VALUE_BYTES
-    return itertools.cycle([redis_operation([b"SET", b"key:%06d" % number, value]) for number in range(KEYS)])
+    verb, *value = [b"GET"] if only_reads else [b"SET", b"x" * VALUE_BYTES]
+    return itertools.cycle([redis_operation([verb, b"key:%06d" % number, *value]) for number in range(KEYS)])
 
 
 def _words(operation: str) -> list[str]:
@@ -147,7 +155,7 @@ def _words(operation: str) -> list[str]:
 
 
 async def _measure(
-    directory: Path, operations: Iterator[bytes], clients: int, seconds: float
+    directory: Path, operations: Iterator[bytes], only_reads: bool, clients: int, seconds: float
 ) -> tuple[list[float], float]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     hidden = not sys.stderr.isatty()
@@ -159,7 +167,7 @@ async def _measure(
             progress.update(bar, completed=elapsed, description=rate)
 
         async with connect(directory) as client:
-            load = Load(client, operations)
+            load = Load(client, operations, only_reads)
             await load.await_first(lambda: _say_waiting(directory))
             elapsed = await load.run(clients, seconds, draw)
     return load.latencies, elapsed
