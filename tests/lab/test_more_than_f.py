@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from quorate.cli import attack
 from quorate.cli.attack import own_cluster
 from quorate.lab import course
 from quorate.lab.catalogue import find_attack
@@ -39,11 +41,23 @@ def test_two_of_four_that_are_dead_serve_nobody(tmp_path: Path, monkeypatch: pyt
     assert any("not every caller was served again" in problem for problem in verdict.problems)
 
 
-def test_two_of_four_that_give_the_same_wrong_answer_are_believed(tmp_path: Path) -> None:
+def test_two_of_four_that_give_the_same_wrong_answer_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where f + 1 equal replies are enough for a client."""
+    monkeypatch.setattr(attack, "SETTINGS", replace(attack.SETTINGS, read_only_path=False, tentative_execution=False))
+
     verdict = asyncio.run(attacked(tmp_path / "cluster", "wrong-replies", [1, 2]))
 
     assert (verdict.safe, verdict.linearizable) == (True, False)
     assert any("has no linearization" in problem or "is lost" in problem for problem in verdict.problems)
+
+
+def test_with_reads_that_are_not_ordered_they_are_not_believed(tmp_path: Path) -> None:
+    """Nor where replies are tentative: a client wants a quorum of equal ones (RO-5, TENT-4)."""
+    verdict = asyncio.run(attacked(tmp_path / "cluster", "wrong-replies", [1, 2]))
+
+    assert (verdict.safe, verdict.linearizable) == (True, True)
 
 
 def test_two_of_four_that_vouch_for_false_decisions_break_safety(

@@ -122,6 +122,7 @@ ROWS: Final[dict[str, Row]] = {
     "C3": Row(Role.PRIMARY, "each request is executed once"),
     "C4": Row(Role.PRIMARY, "it harms itself alone"),
     "C5": Row(Role.PRIMARY, "one of its operations is ordered"),
+    "C6": Row(Role.PRIMARY, "what would change something is not answered past the order, whatever it says of itself"),
     "C7": Row(Role.PRIMARY, "slower: it takes its share of the work, and no more"),
     "C8": Row(Role.PRIMARY, "backups learn of the request from each other; perhaps a view change"),
     "C9": Row(Role.PRIMARY, "refused, and counted"),
