@@ -74,22 +74,16 @@ class Changes(Generic[Value]):
 
     def group_some(self, index: Index, keys: int) -> bool:
         """Sort up to so many keys by leaf, new ones into *index* too; say whether all are sorted now."""
-        before, leaves, leaf_of, pending = self.before, self._leaves, index.shape.leaf_of, self._pending
+        before, leaves, pending = self.before, self._leaves, self._pending
         if self._seen < len(before):
             pending += islice(reversed(before), len(before) - self._seen)
             self._seen = len(before)
         start = max(len(pending) - keys, 0)
-        sorted_now: dict[int, list[bytes]] = {}
-        for key in pending[start:]:
-            leaf = leaf_of(key)
-            if leaf in sorted_now:
-                sorted_now[leaf].append(key)
-            else:
-                sorted_now[leaf] = [key]
+        chosen = pending[start:]
+        for key, leaf in zip(chosen, index.shape.leaves_of(chosen), strict=True):
+            leaves[leaf] = (*leaves[leaf], key) if leaf in leaves else (key,)
             if before[key] is None:
                 index.add(leaf, key)
-        for leaf, found in sorted_now.items():
-            leaves[leaf] = (*leaves.get(leaf, ()), *found)
         del pending[start:]
         return not pending
 

@@ -302,7 +302,7 @@ class Table(Generic[Value]):
     def _hash_leaves(self, effort: int) -> None:
         """Hash leaves of the newest checkpoint; the index forgets the keys that are gone."""
         dirty, keys_of, present = self._dirty, self._index.keys, self._values.get
-        path_of, prefix, hashed, record = self._shape.path_of, self._tree.prefix, self._hashed, self._record
+        path_of, hashed, record = self._shape.paths_below(self._tree.prefix), self._hashed, self._record
         since = self._changes.before
         before = since.get
         while dirty and effort > 0:
@@ -316,7 +316,7 @@ class Table(Generic[Value]):
                 values = list(map(present, keys))
             if since:
                 values = list(map(before, keys, values))
-            path = prefix + path_of(leaf)
+            path = path_of(leaf)
             contents = self._encoded(keys, values)
             hashed[leaf] = digest = leaf_digest(path, contents)
             if record is not None and digest != self._tree.leaf_digest(leaf):
@@ -327,8 +327,8 @@ class Table(Generic[Value]):
         if None in values:
             keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
             values = [value for value in values if value is not None]
-        if not keys:
-            return b""
+        if len(keys) <= 1:  # as in most tables that are not large
+            return self._encode([keys[0], values[0]]) if keys else b""
         return self._encode(list(chain.from_iterable(zip(keys, values, strict=True))))
 
     def _old_leaf(self, leaf: int, position: int) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
 from struct import Struct
 
 from quorate.errors import require
 from quorate.messages.tree import DIGEST_SIZE, EMPTY, Path, inner_digest
 
+_first_number = Struct(">I").unpack_from
 _put_digest = Struct(f"{DIGEST_SIZE}s").pack_into
 """Puts a digest into a node; a slice assignment would make a copy of it first."""
 
@@ -37,12 +38,23 @@ class Shape:
         A cryptographic hash, because clients choose the keys: they are spread evenly however they look, and equally
         in every process.
         """
-        return int.from_bytes(sha256(key).digest()[:4]) % self.leaves
+        return self.leaves_of((key,))[0]
+
+    def leaves_of(self, keys: Iterable[bytes]) -> list[int]:
+        """`leaf_of` each key."""
+        count = self.leaves
+        return [_first_number(sha256(key).digest())[0] % count for key in keys]
 
     def path_of(self, leaf: int) -> Path:
         """The path from the root to leaf number *leaf*."""
-        mask = self.fanout - 1
-        return tuple([leaf >> shift & mask for shift in self._shifts])
+        return self.paths_below(())(leaf)
+
+    def paths_below(self, prefix: Path) -> Callable[[int], Path]:
+        """What gives the path to a leaf of a tree whose root is at *prefix*: made once for many leaves."""
+        mask, bits, shifts = self.fanout - 1, self.bits, self._shifts
+        if self.levels == 2:
+            return lambda leaf: (*prefix, leaf >> bits, leaf & mask)
+        return lambda leaf: (*prefix, *[leaf >> shift & mask for shift in shifts])
 
     def number_of(self, path: Path) -> int | None:
         """The number of the node at *path* among those of its level, None when there is no such node."""
