@@ -42,6 +42,7 @@ def test_what_is_chosen_is_what_every_seed_is_run_with() -> None:
         (Selection(replicas=()), "at least one size"),
         (Selection(replicas=(4, 3)), "4 to 31 replicas"),
         (Selection(strategies=("nice",)), "no such strategy"),
+        (Selection(without=("mercy",)), "--without mercy: there is no such switch"),
     ],
 )
 def test_what_cannot_be_run_is_refused(selection: Selection, message: str) -> None:

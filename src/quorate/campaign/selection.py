@@ -38,20 +38,22 @@ class Selection(Struct, frozen=True):
     """How every traitor lies; empty: as the seed says."""
     service: str = ""
     """The service that is replicated, as `quorate sim --service` takes it."""
+    without: tuple[str, ...] = ()
+    """Switches that are off, as `quorate sim --without` takes them."""
 
     def check(self) -> None:
         """Raise ConfigurationError for what cannot be run."""
         if not self.replicas:
             raise ConfigurationError("--replicas: name at least one size of a cluster, for example 4,7,10")
         for replicas in self.replicas:
-            Campaign(self.profile, replicas, self.strategies, self.service).check()
+            Campaign(self.profile, replicas, self.strategies, self.service, self.without).check()
 
     def world_of(self, seed: int) -> Campaign:
         """What a seed is run with, in the words of `quorate sim`: these and the seed make the same world again."""
         turn, size = divmod(seed, len(self.replicas))
         names = list(PROFILES)
         profile = names[turn % len(names)] if self.profile == MIXED else self.profile
-        return Campaign(profile, self.replicas[size], self.strategies, self.service)
+        return Campaign(profile, self.replicas[size], self.strategies, self.service, self.without)
 
 
 def missing(wanted: Seeds, done: Iterable[Seeds]) -> Iterator[Seeds]:

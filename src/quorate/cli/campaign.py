@@ -28,7 +28,9 @@ from quorate.campaign.sources import sources_digest
 from quorate.campaign.summary import Failure, Summary, Tally
 from quorate.cli.output import counted, print_json, say
 from quorate.errors import ConfigurationError
+from quorate.sim.explore import names_in
 from quorate.sim.profiles import MIXED, PROFILES
+from quorate.sim.switches import OFF
 
 STRATEGIES: Final = {
     **dict.fromkeys(REPLICA_STRATEGIES, "replica"),
@@ -44,6 +46,7 @@ _REPORT_SECONDS: Final = 60.0
 @click.option("--replicas", default="4,7,10", show_default=True, metavar="N,...", help="Sizes of clusters, in turn.")
 @click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
 @click.option("--service", default="", help="redis, counter, or your own, as module:Class.  [default: registers]")
+@click.option("--without", default="", metavar="NAME,...", help=f"Switches that are off: {', '.join(OFF)}.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler.  [default: one on this machine]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Workers on this machine.  [default: one a core]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.")
@@ -63,6 +66,7 @@ def campaign(
     replicas: str,
     strategies: str,
     service: str,
+    without: str,
     scheduler: str | None,
     jobs: int | None,
     seconds: float | None,
@@ -83,7 +87,7 @@ def campaign(
     """
     if scheduler is not None and jobs is not None:
         raise ConfigurationError("--jobs is for this machine: a --scheduler has its own workers")
-    selection = Selection(profile, _sizes(replicas), tuple(filter(None, strategies.split(","))), service)
+    selection = Selection(profile, _sizes(replicas), names_in(strategies), service, names_in(without))
     selection.check()
     wanted = _parse_seeds(seeds)
     record = Record(resume if resume is not None else output / RESULTS)

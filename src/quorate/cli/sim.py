@@ -13,10 +13,11 @@ from rich.progress import Progress
 
 from quorate.cli.output import counted, print_json, say
 from quorate.errors import ConfigurationError
-from quorate.sim.explore import Campaign, SeedReport, Totals, run_seeds
+from quorate.sim.explore import Campaign, SeedReport, Totals, names_in, run_seeds
 from quorate.sim.plan import Plan, decode_plan, encode_plan, liars_of
 from quorate.sim.profiles import MIXED, PROFILES
 from quorate.sim.shrink import shrink
+from quorate.sim.switches import OFF
 from quorate.sim.trace import Tracer
 from quorate.sim.world import Outcome, World
 
@@ -28,6 +29,7 @@ from quorate.sim.world import Outcome, World
 @click.option("--profile", default=MIXED, show_default=True, help=f"One of {', '.join([MIXED, *PROFILES])}.")
 @click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
 @click.option("--service", default="", help="redis, counter, or your own, as module:Class.  [default: registers]")
+@click.option("--without", default="", metavar="NAME,...", help=f"Switches that are off: {', '.join(OFF)}.")
 @click.option("--jobs", default=1, show_default=True, help="How many seeds at once, each on a core of its own.")
 @click.option("--trace", is_flag=True, help="Print every message and event of the one seed.")
 @click.option("--shrink", "shrunk_file", type=click.Path(dir_okay=False), help="Write a failing seed's smallest plan.")
@@ -40,6 +42,7 @@ def sim(
     profile: str,
     strategies: str,
     service: str,
+    without: str,
     jobs: int,
     trace: bool,
     shrunk_file: str | None,
@@ -58,7 +61,7 @@ def sim(
 
     Exit codes: 0 every rule held; 1 one was broken, and the seeds are named; 2 the command line is wrong.
     """
-    campaign = Campaign(profile, replicas, tuple(filter(None, strategies.split(","))), service)
+    campaign = Campaign(profile, replicas, names_in(strategies), service, names_in(without))
     campaign.check()
     if replay is not None:
         _run_one(_read_plan(replay), trace, as_json, f"quorate sim --replay {replay} --trace")

@@ -15,6 +15,7 @@ from quorate.sim.checkers import Verdict
 from quorate.sim.plan import Plan, liars_of, troubles_of
 from quorate.sim.profiles import MIXED, PROFILES, draw_plan
 from quorate.sim.samples import sampler_of
+from quorate.sim.switches import check_switches, without
 from quorate.sim.world import Outcome, World
 
 
@@ -27,6 +28,8 @@ class Campaign(NamedTuple):
     """How every traitor lies; empty: as the seed says."""
     service: str = ""
     """The service that is replicated; empty: registers, whose histories the judge understands."""
+    without: tuple[str, ...] = ()
+    """Switches that are off, see `sim.switches`; the others are as the seed says."""
 
     def check(self) -> None:
         """Raise ConfigurationError for what cannot be drawn."""
@@ -41,19 +44,26 @@ class Campaign(NamedTuple):
                 raise ConfigurationError(
                     f"--strategies {name}: there is no such strategy; there are {', '.join(REPLICA_STRATEGIES)}"
                 )
-
+        check_switches(self.without)
         if self.service:
             sampler_of(self.service)
 
     def plan(self, seed: int) -> Plan:
         """What a seed draws."""
-        return draw_plan(seed, self.profile, self.replicas, self.strategies, self.service)
+        return without(draw_plan(seed, self.profile, self.replicas, self.strategies, self.service), self.without)
 
     def command(self, seed: int) -> str:
         """What runs a seed again, message by message."""
         lies = f" --strategies {','.join(self.strategies)}" if self.strategies else ""
         service = f" --service {self.service}" if self.service else ""
-        return f"quorate sim --seed {seed} --profile {self.profile} --replicas {self.replicas}{lies}{service} --trace"
+        off = f" --without {','.join(self.without)}" if self.without else ""
+        world = f"--seed {seed} --profile {self.profile} --replicas {self.replicas}{lies}{service}{off}"
+        return f"quorate sim {world} --trace"
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in an option of the command line, which have commas between them."""
+    return tuple(filter(None, text.split(",")))
 
 
 class SeedReport(NamedTuple):
