@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from quorate.cli.main import cli
+from quorate.sim.explore import Campaign
 from quorate.sim.plan import TraitorPlan, encode_plan
 from quorate.sim.profiles import PROFILES, draw_plan
 
@@ -49,6 +50,14 @@ def test_a_trace_shows_the_three_phases() -> None:
 def test_chosen_strategies_are_those_of_every_traitor() -> None:
     document = json.loads(sim("--seeds", "0:3", "--profile", "traitors", "--strategies", "mute", "--json").output)
     assert document["strategies"] == {"mute": 3}
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_read_only_path_is_as_chosen(is_on: bool) -> None:
+    chosen = ("--reads", "on" if is_on else "off", "--trace")
+    document = json.loads(sim("--seed", "3", "--profile", "calm", *chosen, "--json").output)
+    assert document["plan"]["settings"]["read_only_path"] is is_on
+    assert Campaign("calm", reads=is_on).command(3).endswith(" ".join(chosen))
 
 
 def too_many_traitors(tmp_path: Path) -> Path:

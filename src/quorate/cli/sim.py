@@ -30,6 +30,7 @@ from quorate.sim.world import Outcome, World
 @click.option("--strategies", default="", metavar="NAME,...", help="How every traitor lies.  [default: by the seed]")
 @click.option("--service", default="", help="redis, counter, or your own, as module:Class.  [default: registers]")
 @click.option("--without", default="", metavar="NAME,...", help=f"Switches that are off: {', '.join(OFF)}.")
+@click.option("--reads", type=click.Choice(["on", "off"]), help="The read-only path.  [default: by the seed]")
 @click.option("--jobs", default=1, show_default=True, help="How many seeds at once, each on a core of its own.")
 @click.option("--trace", is_flag=True, help="Print every message and event of the one seed.")
 @click.option("--shrink", "shrunk_file", type=click.Path(dir_okay=False), help="Write a failing seed's smallest plan.")
@@ -43,6 +44,7 @@ def sim(
     strategies: str,
     service: str,
     without: str,
+    reads: str | None,
     jobs: int,
     trace: bool,
     shrunk_file: str | None,
@@ -61,7 +63,8 @@ def sim(
 
     Exit codes: 0 every rule held; 1 one was broken, and the seeds are named; 2 the command line is wrong.
     """
-    campaign = Campaign(profile, replicas, names_in(strategies), service, names_in(without))
+    has_reads = None if reads is None else reads == "on"
+    campaign = Campaign(profile, replicas, names_in(strategies), service, names_in(without), has_reads)
     campaign.check()
     if replay is not None:
         _run_one(_read_plan(replay), trace, as_json, f"quorate sim --replay {replay} --trace")

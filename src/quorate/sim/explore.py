@@ -30,6 +30,8 @@ class Campaign(NamedTuple):
     """The service that is replicated; empty: registers, whose histories the judge understands."""
     without: tuple[str, ...] = ()
     """Switches that are off, see `sim.switches`; the others are as the seed says."""
+    reads: bool | None = None
+    """Whether the read-only path is on; None: as the seed says."""
 
     def check(self) -> None:
         """Raise ConfigurationError for what cannot be drawn."""
@@ -50,14 +52,16 @@ class Campaign(NamedTuple):
 
     def plan(self, seed: int) -> Plan:
         """What a seed draws."""
-        return without(draw_plan(seed, self.profile, self.replicas, self.strategies, self.service), self.without)
+        plan = draw_plan(seed, self.profile, self.replicas, self.strategies, self.service, self.reads)
+        return without(plan, self.without)
 
     def command(self, seed: int) -> str:
         """What runs a seed again, message by message."""
         lies = f" --strategies {','.join(self.strategies)}" if self.strategies else ""
         service = f" --service {self.service}" if self.service else ""
         off = f" --without {','.join(self.without)}" if self.without else ""
-        world = f"--seed {seed} --profile {self.profile} --replicas {self.replicas}{lies}{service}{off}"
+        reads = "" if self.reads is None else f" --reads {'on' if self.reads else 'off'}"
+        world = f"--seed {seed} --profile {self.profile} --replicas {self.replicas}{lies}{service}{off}{reads}"
         return f"quorate sim {world} --trace"
 
 
