@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from quorate.core.access import AccessTable
 from quorate.messages.access import Grant
+from quorate.messages.reads import ReadReply
+from quorate.sim.checkers import Judge
 from quorate.sim.plan import AccessChange, Plan, TraitorPlan
 from quorate.sim.profiles import draw_plan
 from quorate.sim.world import World
@@ -53,6 +55,20 @@ def test_the_judge_sees_what_is_executed_for_a_revoked_client(monkeypatch: pytes
     monkeypatch.setattr(AccessTable, "grant", grant)
     rules = {verdict.rule for seed in SEEDS for verdict in World(world_with_a_puppet(seed)).run().verdicts}
     assert "revoked" in rules
+
+
+def test_the_judge_sees_that_a_revoked_client_is_answered() -> None:
+    """By those who know of it; one whose process starts again may not know any more."""
+    judge, client = Judge({0, 1}, set()), b"c" * 32
+    judge.see_sent(0, ReadReply(client, 1, 3, (None,), 0))
+    judge.hear(0, "client-revoked", {"client": client.hex(), "sequence_number": 4})
+    judge.see_sent(1, ReadReply(client, 1, 3, (None,), 1))
+    assert judge.verdicts == []
+    judge.see_sent(0, ReadReply(client, 2, 4, (None,), 0))
+    assert [verdict.rule for verdict in judge.verdicts] == ["revoked"]
+    judge.see_start(0)
+    judge.see_sent(0, ReadReply(client, 3, 2, (None,), 0))
+    assert len(judge.verdicts) == 1
 
 
 def test_a_client_is_let_in_while_it_asks() -> None:

@@ -16,6 +16,7 @@ from quorate.core.admission import ORDINARY
 from quorate.core.context import Core
 from quorate.core.ports import Context
 from quorate.messages.protocol import Checkpoint, Message
+from quorate.messages.reads import ReadReply
 from quorate.messages.records import Record
 from quorate.sim.linearizability import END_OF_TIME, Call, is_linearizable, unexplained_prefix
 from quorate.sim.register import key_of
@@ -145,6 +146,7 @@ class Judge:
         """The process of a replica starts: it goes on from a checkpoint, with a new memory."""
         self._executed_here.pop(replica, None)
         self.rotten.end(replica)
+        self.revocations.see_start(replica)
 
     def see_failure(self, replica: int, error: Exception) -> None:
         """The process of a correct replica stopped by itself."""
@@ -163,6 +165,8 @@ class Judge:
 
     def see_sent(self, replica: int, message: Message) -> None:
         """A correct replica sent a message; peers' messages, which it passes on, say nothing of it."""
+        if isinstance(message, ReadReply):
+            self.revocations.see_answer(replica, message.client)
         is_excused = replica in self.rotten.replicas and isinstance(message, Checkpoint)
         if getattr(message, "replica", None) == replica and not is_excused:
             self._votes.see_sent(replica, message)

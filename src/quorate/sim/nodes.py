@@ -362,8 +362,7 @@ class ReplicaNode:
         if self._paused_until > self._world.now:
             self._world.schedule(self._paused_until, lambda: self._go_on(held))
             return
-        effect = held.effects[held.first]
-        self._held = None
+        effect, self._held = held.effects[held.first], None
         if type(effect) is Persist:
             self._perform(held.effects, held.first)
             return
@@ -385,6 +384,7 @@ class ReplicaNode:
     def _send_reply(self, effect: SendReply) -> None:
         if isinstance(self.behaviour, Replica):
             self.service.tell_oldest(self.behaviour.core.last_executed)
+            self._judge.see_sent(self.address, effect.message)
         if (client := self._world.address_of(effect.message.client)) is not None:
             self._world.transmit(self.address, client, effect.frame)
 
