@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from mutants.mutation import Edit, Mutant, mutant
+from mutants.of_fast_paths import OF_FAST_PATHS
 from mutants.of_recovery import OF_RECOVERY
 
 LOG = "core.log:MessageLog."
@@ -509,142 +510,7 @@ MUTANTS = [
         "churn",
         rule="DISK-2",
     ),
-    # Tentative execution (OSDI'99 5.1)
-    mutant(
-        "what was executed tentatively is never undone",
-        EXECUTE + "undo_tentative",
-        "first, tables = checkpoints.newest(core)",
-        "return",
-        "churn",
-        "forge-prepared",
-        budget=200,
-    ),
-    mutant(
-        "undone, and what has committed since the checkpoint is not executed again",
-        EXECUTE + "undo_tentative",
-        "range(first + 1, core.last_executed + 1)",
-        "()",
-        "churn",
-        "forge-prepared",
-        budget=200,
-    ),
-    mutant(
-        "a state is compared with what was executed tentatively",
-        STATE + "begin",
-        "undo_tentative(core)",
-        "pass",
-        "churn",
-        "forge-prepared",
-        budget=200,
-        rule="TENT-3",
-    ),
-    mutant(
-        "f + 1 tentative replies are believed",
-        "client.votes:Votes.tentative_replies_needed",
-        "self._quorums.quorum",
-        "self._quorums.weak",
-        "churn",
-        "wrong-replies",
-        budget=200,
-        rule="TENT-4",
-    ),
-    mutant(
-        "tentative replies of different views go together",
-        "client.votes:Votes.agreed",
-        " and other.view == vote.view",
-        "",
-        "churn",
-        budget=200,
-    ),
-    mutant(
-        "a reply that is repeated names the present view",
-        "core.replies:send_reply",
-        "view = core.view if tentative is None else tentative.view",
-        "view = core.view",
-        "churn",
-        budget=200,
-        rule="TENT-4",
-    ),
-    # Digest replies
-    mutant(
-        "what is asked again is answered by a digest too",
-        "core.replies:send_reply",
-        " if is_first else results",
-        "",
-        "traitors",
-        "withhold-replies",
-        budget=200,
-    ),
-    mutant(
-        "a digest vouches for whatever results come",
-        "client.votes:Votes.certified",
-        "if vote.said == said and vote.ballot",
-        "if vote.ballot",
-        "traitors",
-        "wrong-replies",
-        budget=200,
-    ),
-    mutant(
-        "the digest of a reply covers no results",
-        "messages.digests:reply_digest",
-        "msgspec.msgpack.encode((outcome, results))",
-        "msgspec.msgpack.encode(outcome)",
-        "traitors",
-        "wrong-replies",
-        budget=200,
-        rule="DIG-1",
-    ),
-    mutant(
-        "nobody asks for results that did not come",
-        "client.session:Session._ask_for_results",
-        "if not outstanding.lacks_results(now):",
-        "if True:",
-        "traitors",
-        "withhold-replies",
-        budget=60,
-        played="test_results_that_are_not_asked_for_come_with_the_next_retransmission",
-        redundant="the request is sent again in the end, and answered whole then; it takes longer",
-    ),
-    # Separate transmission of large requests
-    mutant(
-        "a backup fills in whatever large request it holds",
-        "core.separate:fill_in",
-        "core.waiting.large.find(digest)",
-        "next(iter(core.waiting.large._by_digest.values()), None)",
-        "calm",
-        budget=200,
-        rule="SEP-2",
-    ),
-    mutant(
-        "what a proposal lacks is never fetched",
-        "core.separate:await_body",
-        "core.missing[parked.digest] = 0",
-        "pass",
-        "lossy",
-        budget=20,
-        rule="SEP-3",
-        played="test_a_large_request_sent_to_the_primary_alone_would_cost_a_view",
-        redundant="the client sends it again, to all; one that does not costs views",
-    ),
-    mutant(
-        "what is kept back is never passed on",
-        "core.separate:settle",
-        "core.now >= half_time(core)",
-        "False",
-        "liars",
-        "backups-only",
-        budget=20,
-        rule="SEP-4",
-        played="test_a_large_request_sent_to_backups_alone_would_cost_a_view",
-        redundant="the client sends it again, and then it is passed on; one that does not costs views",
-    ),
-    mutant(
-        "COMMITs that are held never leave by themselves",
-        NORMAL + "release_commits",
-        "if core.now >= core.commits_due:",
-        "if False:",
-        "calm",
-    ),
+    *OF_FAST_PATHS,
     *OF_RECOVERY,
     # The client
     mutant(
@@ -655,3 +521,9 @@ MUTANTS = [
         "traitors",
     ),
 ]
+
+
+def named(start: str) -> Mutant:
+    """The mutant whose name begins so."""
+    (mutant,) = [mutant for mutant in MUTANTS if mutant.name.startswith(start)]
+    return mutant

@@ -46,7 +46,8 @@ class Mutant(NamedTuple):
     rule: str = ""
     """Its id in docs/PROTOCOL.md, where the function is not the one that carries it, or carries several."""
     played: str = ""
-    """Where no seed within the budget notices: the test of `test_counterexamples.py` that plays the case by hand."""
+    """Where no seed within the budget notices: the test of `test_counterexamples.py` or
+    `test_fast_paths.py` that plays the case by hand."""
     reads: bool = False
     """Whether the read-only path is on in those worlds."""
     redundant: str = ""

@@ -58,6 +58,7 @@ OF_RECOVERY = [
         "if True:",
         "takeovers",
         rule="EPOCH-2",
+        played="test_what_a_replica_said_before_it_recovered_would_count_afterwards",
     ),
     mutant(
         "a view that keeps a recovered replica out is not left",

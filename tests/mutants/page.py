@@ -30,6 +30,7 @@ This page is made by the command that hunts them:
 cd tests
 ../.venv/bin/python -m mutants.run --jobs 2    # hunts all of them anew, writes tests/mutants/kills.txt and this page
 ../.venv/bin/python -m mutants.run --verify    # runs each killing seed again, with the mutant and without it
+../.venv/bin/python -m mutants.run --mend      # does that too, and hunts those whose line is not true any more
 ```
 
 The first has to be run again when something changes what seeds draw or how worlds go: a strategy, a fault, a profile, a
@@ -38,25 +39,25 @@ this page is not true any more. The mutants are in `tests/mutants/catalogue.py`;
 
 ## Killed by seeds
 
-`quorate sim --seed 2 --profile churn --strategies mute --trace` shows the world of a line with seed 2 and *churn;
-mute*, as it is without the mutant. All have four replicas. *Budget* is how many seeds may be tried. `no failure` means
-that a correct replica stopped: the core's own checks noticed first (`core/invariants.py`, and each `require` on the
-way).
+`quorate sim --seed 2 --profile churn --strategies mute --reads off --trace` shows the world of a line with seed 2 and
+*churn; mute*, as it is without the mutant; where *reads* is added, the read-only path is on. All have four replicas.
+*Budget* is how many seeds may be tried. `no failure` means that a correct replica stopped: the core's own checks
+noticed first (`core/invariants.py`, and each `require` on the way).
 
 {kills}
 
 ## Killed by hand
 
 Here the sample of worlds has a hole: within the budget no strategy and no profile brings the case about. A test
-(`tests/mutants/test_counterexamples.py`) does, on real replicas or in the function that chooses: there the rule holds,
-and without it the group stands still or loses a view.
+(`test_counterexamples.py` and `test_fast_paths.py` in `tests/mutants`) does, on real replicas or in the function that
+chooses: there the rule holds, and without it the group stands still, loses a view, or a client believes what is wrong.
 
 {played_rows}
 
 ## Redundant rules
 
-What these weaken is covered by another rule. They stay, since the papers have them. A test
-(`tests/mutants/test_counterexamples.py`) shows within a bound that nothing is lost.
+What these weaken is covered by another rule. They stay, since the papers have them, or since they save time. A test
+in the same files shows within a bound that nothing is lost, or nothing but time.
 
 {redundant_rows}
 
@@ -154,7 +155,8 @@ def survived(mutant: Mutant, hunted: Hunt) -> str:
 def world_of(mutant: Mutant) -> str:
     """Where a mutant is hunted."""
     size = "" if mutant.replicas == 4 else f", n = {mutant.replicas}"
-    return f"{mutant.profile}{size}{'; ' if mutant.strategies else ''}{', '.join(mutant.strategies)}"
+    reads = ", reads" if mutant.reads else ""
+    return f"{mutant.profile}{size}{reads}{'; ' if mutant.strategies else ''}{', '.join(mutant.strategies)}"
 
 
 def rules_of_functions() -> dict[str, list[str]]:

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from bugs_of_others.staging import Stage
 from bugs_of_others.test_environment import new_primary_behind
-from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from core.group import Group, key_pair
-from mutants.catalogue import MUTANTS
-from mutants.mutation import Mutant, mutated
+from mutants.catalogue import named
+from mutants.mutation import mutated
 from paper.test_epochs import recover, recovery_of
 from paper.test_epochs import view_change as knowing_nothing
 from paper.test_recovery import await_recovery, in_view_1, lose_votes
@@ -27,14 +26,17 @@ from quorate.core.quorum import quorums_of
 from quorate.core.recoveries import Recoveries, recovery_point
 from quorate.errors import InvariantViolation
 from quorate.messages.protocol import (
+    Checkpoint,
     CheckpointClaim,
     Commit,
+    Decided,
     NewKey,
     NewView,
-    Outcome,
     Prepare,
     PreparedClaim,
     PrePreparedClaim,
+    StatePieces,
+    Status,
     ViewChange,
 )
 from quorate.sim.plan import ClientPlan
@@ -46,12 +48,6 @@ from sim.test_limits import BIG_MAC
 X, Y, START, LATER = b"x" * 32, b"y" * 32, b"0" * 32, b"1" * 32
 RECOVERING = Settings(checkpoint_interval=4, recovery_pause_ms=60_000)
 FORGOTTEN = (CheckpointClaim(8, LATER),)
-
-
-def named(start: str) -> Mutant:
-    """The mutant whose name begins so."""
-    (mutant,) = [mutant for mutant in MUTANTS if mutant.name.startswith(start)]
-    return mutant
 
 
 def view_change(replica: int, low: int, *, knows_x: bool = False) -> ViewChange:
@@ -229,11 +225,13 @@ def test_a_commit_may_name_any_digest_where_one_prepares(traitor: int) -> None:
 
 
 def test_who_entered_without_the_checkpoint_would_be_left_behind() -> None:
-    """Replica 1 slept, and lacks the checkpoint that view 1 begins at, which it leads. With the rule it waits for the
-    checkpoint, and is level when it can fetch it. If it entered at once, it would end in a view of its own."""
+    """Replica 1 slept, and lacks the checkpoint that view 1 begins at, which it leads; nor do the others' CHECKPOINTs
+    reach it. With the rule it waits for the checkpoint, and is level when it can fetch it. If it entered at once, it
+    would end in a view of its own."""
 
     def play() -> Stage:
         stage = new_primary_behind()
+        stage.cut(StatePieces, Status, Decided, Checkpoint, only_to=(1,))
         stage.advance(8000)
         return stage
 
@@ -245,19 +243,28 @@ def test_who_entered_without_the_checkpoint_would_be_left_behind() -> None:
         assert stage.core(1).view > max(stage.core(replica).view for replica in (2, 3, 4, 5, 6))
 
 
-def test_macs_that_cost_a_view_would_cost_every_view() -> None:
-    """Four clients whose authenticators hold at one replica only, or at all but one, and who go on and on."""
+def views_among_liars(seed: int, seconds: int) -> int:
+    """How many views four clients cost whose authenticators hold at one replica only, or at all but one, and who go on
+    for so long."""
     liars = tuple(ClientPlan(requests=10, strategies=("senseless-operations", "big-mac")) for _ in range(4))
     plan = replace(
         BIG_MAC,
-        seed=2,
+        seed=seed,
+        safety=seconds * 1_000_000,
         clients=(*BIG_MAC.clients[:2], *liars),
         settings=replace(BIG_MAC.settings, request_authentication="mac"),
     )
-    assert SimulatedWorld(plan).run().verdicts == ()
+    return SimulatedWorld(plan).run().views
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_macs_that_cost_a_view_would_cost_every_view(seed: int) -> None:
+    """Each liar ends at most one view of each replica, however long it goes on. Without the rule views end as long as
+    the liars wish. Honest clients are answered in between, mostly in time: the judge need not notice."""
+    at_most = 4 * 4
+    assert views_among_liars(seed, 8) <= at_most
     with mutated(named("whose MACs cost a view")):
-        (verdict,) = SimulatedWorld(plan).run().verdicts
-    assert verdict.rule == "liveness"
+        assert views_among_liars(seed, 2) < at_most < views_among_liars(seed, 8)
 
 
 # Session keys, epochs, recovery (docs/RECOVERY.md)
@@ -315,6 +322,22 @@ def test_what_was_signed_before_a_recovery_would_undo_what_committed_after_it(
         view_of_3()
 
 
+def test_what_a_replica_said_before_it_recovered_would_count_afterwards() -> None:
+    """Somebody has the session keys of the time in which replica 2 was his, and what it signed then: a VIEW-CHANGE far
+    ahead. With one more liar that is f + 1."""
+
+    def is_believed() -> tuple[bool, bool]:
+        group = Group(4, RECOVERING, has_entropy=True)
+        group.say(2, knowing_nothing(group, 5, 2, 0), 1, run=False)
+        thief = thief_of(group, 2)
+        recover(group, 2, 77)
+        return opens(group, 1, thief.seal(Commit(0, 1, X, 2))), 2 in group.core(1).views.view_changes
+
+    assert is_believed() == (False, False)
+    with mutated(named("what is kept of older epochs")):
+        assert is_believed() == (True, True)
+
+
 def test_who_has_recovered_would_stay_out_of_the_view() -> None:
     """The NEW-VIEW of view 1 has a VIEW-CHANGE of replica 3, which then loses its votes and recovers."""
 
@@ -357,49 +380,3 @@ def test_a_liar_would_recover_without_end() -> None:
     assert len(recoveries()) == 1
     with mutated(named("a replica may recover as often")):
         assert len(recoveries()) == 5
-
-
-def asks_for_results() -> tuple[bool, bool]:
-    """Whether a client whose results did not come asks for them soon, and whether it asks in the end."""
-    bench, large = Bench(), b"r" * 1000
-    bench.open(b"a")
-    before = len(bench.sent)
-    for replica in bench.others:
-        bench.digest(replica, large)
-    bench.now += FIRST_INTERVAL - 1
-    bench.settle()
-    is_soon = len(bench.sent) > before
-    bench.now += FIRST_INTERVAL
-    bench.settle()
-    assert bench.sent[-1].receivers == EVERYONE
-    return is_soon, bool(bench.reply(bench.others[0], Outcome.EXECUTED, large))
-
-
-def test_results_that_are_not_asked_for_come_with_the_next_retransmission() -> None:
-    """Nothing is lost but time: an interval of retransmission where a round trip would do."""
-    assert asks_for_results() == (True, True)
-    with mutated(named("nobody asks for results")):
-        assert asks_for_results() == (False, True)
-
-
-def views_after_a_large_request(*receivers: int) -> set[int]:
-    """The views of a group after a client sent a large request to these replicas, once."""
-    group = Group()
-    session = group.open_session()
-    group.submit(group.request((b"add 1",) * 300, session, 1), *receivers)
-    group.advance(group.configuration.settings.view_change_timeout_ms + 100)
-    return {group.core(number).view for number in range(4)}
-
-
-def test_a_large_request_sent_to_the_primary_alone_would_cost_a_view() -> None:
-    """C8. And in the next view again: its primary would not have the request."""
-    assert views_after_a_large_request(0) == {0}
-    with mutated(named("what a proposal lacks is never fetched")):
-        assert min(views_after_a_large_request(0)) >= 1
-
-
-def test_a_large_request_sent_to_backups_alone_would_cost_a_view() -> None:
-    """C8, C2: the primary is suspected of what it never heard of."""
-    assert views_after_a_large_request(1, 2, 3) == {0}
-    with mutated(named("what is kept back is never passed on")):
-        assert min(views_after_a_large_request(1, 2, 3)) >= 1
