@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from quorate.cli.resp_text import format_replies, is_error, raw_replies
-from quorate.services.redis.operation import Pipeline, encode_operation
+from quorate.services.redis.operation import Pipeline, encode_command, encode_operation
 
 REDIS = "redis"
 
@@ -19,8 +19,7 @@ def encode_words(service: str, words: Sequence[str]) -> bytes:
 
 def redis_operation(parts: Sequence[bytes]) -> bytes:
     """One Redis command, in database 0."""
-    command = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-    return encode_operation(Pipeline(0, 2, b"*%d\r\n%b" % (len(parts), command)))
+    return encode_operation(Pipeline(0, 2, encode_command(parts)))
 
 
 def result_for_people(service: str, result: bytes) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core.context import Core
+from quorate.core.context import MILLISECOND, Core
 from quorate.messages.tree import NodeKind, Path, child_digests, kind_of_node
 
 NODES_A_ROUND: Final = 32
@@ -24,7 +24,7 @@ def settle(core: Core) -> None:
     is_busy = core.transfer is not None or core.diverged_at is not None or core.checkpoints.hashing is not None
     if interval == 0 or is_busy or core.now < scrub.due:
         return
-    scrub.due = core.now + 1000 * interval
+    scrub.due = core.now + MILLISECOND * interval
     number = core.log.low_watermark
     held = core.checkpoints.held.get(number)
     if held is None:

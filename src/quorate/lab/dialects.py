@@ -16,6 +16,7 @@ from quorate.services.redis.operation import (
     Versions,
     Watched,
     decode_versions,
+    encode_command,
     encode_operation,
 )
 from quorate.sim.register import ABSENT, DONE, REFUSED
@@ -88,26 +89,22 @@ class RedisStrings:
             b"write": ([b"SET", key, *words],),
             b"append": ([b"APPEND", key, *words], [b"GET", key]),
         }[verb]
-        return encode_operation(Pipeline(0, 2, b"".join(map(_command, commands))))
+        return encode_operation(Pipeline(0, 2, b"".join(map(encode_command, commands))))
 
     async def forget(self, invoke: Invoke, keys: Sequence[bytes]) -> None:
         """DEL."""
-        await invoke(encode_operation(Pipeline(0, 2, _command([b"DEL", *keys]))))
+        await invoke(encode_operation(Pipeline(0, 2, encode_command([b"DEL", *keys]))))
 
     async def _swap(self, invoke: Invoke, key: bytes, old: bytes, new: bytes) -> bytes:
         while True:
             [version] = decode_versions(await invoke(encode_operation(Versions([(0, key)]))))
             if await self.perform(invoke, b"read " + key) != old:
                 return REFUSED
-            setting = Transaction(0, 2, _command([b"SET", key, new]), [Watched(0, key, version)])
+            setting = Transaction(0, 2, encode_command([b"SET", key, new]), [Watched(0, key, version)])
             result = await invoke(encode_operation(setting))
             if result != _NULL_ARRAY:
                 _expect(result == b"*1\r\n+OK\r\n", result)
                 return DONE
-
-
-def _command(words: Sequence[bytes]) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
 def _bulk(reply: bytes) -> bytes:

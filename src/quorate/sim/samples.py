@@ -8,7 +8,7 @@ from typing import Final
 
 from quorate.errors import ConfigurationError
 from quorate.services.loading import load_service
-from quorate.services.redis import Pipeline, Transaction, encode_operation
+from quorate.services.redis import Pipeline, Transaction, encode_command, encode_operation
 from quorate.sim.plan import ClientPlan
 
 Sampler = Callable[[Random], bytes]
@@ -71,8 +71,7 @@ def _sample_redis(random: Random) -> bytes:
 def _command(random: Random) -> bytes:
     words = random.choice(_REDIS).split()
     value = random.choice(("a", "b", "c", "10"))
-    data = [(value if word == "v" else word).encode() for word in words]
-    return b"*%d\r\n" % len(data) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in data)
+    return encode_command([(value if word == "v" else word).encode() for word in words])
 
 
 _BUILT_IN: Final[dict[str, Sampler]] = {"counter": _sample_counter, "redis": _sample_redis}

@@ -274,9 +274,9 @@ class Table(Generic[Value]):
                 keys = list(self._index.keys(leaf))
                 for key in keys:
                     self.delete(key)
-                if not keys:
+                if not keys and self._tree.leaf_digest(leaf) != EMPTY:
                     bare[leaf] = EMPTY
-        # Nothing changes in these, so nobody would hash them. If they had a digest all the same, that was damaged.
+        # Nothing changes in these, so nobody would hash them: their digest was damaged.
         self._tree = self._tree.updated(bare)
         for _, parts in contents:
             for key, value in zip(parts[::2], parts[1::2], strict=True):

@@ -14,6 +14,7 @@ from quorate.services.redis.operation import (
     Versions,
     Watched,
     decode_versions,
+    encode_command,
     encode_operation,
 )
 
@@ -52,7 +53,7 @@ class DirectDoor:
 
     async def run(self, command: Command) -> Reply:
         """An operation of one command."""
-        return await self._invoke(encode_operation(Pipeline(0, 2, encode(command))))
+        return await self._invoke(encode_operation(Pipeline(0, 2, encode_command(command))))
 
     async def together(self, commands: Sequence[Command]) -> list[Reply]:
         """An operation of several."""
@@ -75,7 +76,7 @@ class DirectDoor:
 
     @staticmethod
     def _transaction(commands: Sequence[Command], watched: list[Watched]) -> bytes:
-        return encode_operation(Transaction(0, 2, b"".join(map(encode, commands)), watched))
+        return encode_operation(Transaction(0, 2, b"".join(map(encode_command, commands)), watched))
 
     async def _invoke(self, operation: bytes) -> Reply:
         stream = asyncio.StreamReader()
@@ -140,13 +141,8 @@ class GatewayDoor:
             except OSError as error:
                 raise Unreached(str(error)) from None
         reader, writer = self._streams
-        writer.write(b"".join(map(encode, commands)))
+        writer.write(b"".join(map(encode_command, commands)))
         return [await read_reply(reader) for _ in commands]
-
-
-def encode(command: Command) -> bytes:
-    """A command as RESP."""
-    return b"*%d\r\n" % len(command) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in command)
 
 
 async def read_reply(stream: asyncio.StreamReader) -> Reply:

@@ -22,6 +22,7 @@ from quorate.services.redis.operation import (
     Watched,
     decode_operation,
     decode_versions,
+    encode_command,
     encode_operation,
 )
 from quorate.services.redis.service import RedisService
@@ -34,5 +35,6 @@ __all__ = [
     "Watched",
     "decode_operation",
     "decode_versions",
+    "encode_command",
     "encode_operation",
 ]

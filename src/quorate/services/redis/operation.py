@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -66,6 +66,11 @@ _decode_versions = msgspec.msgpack.Decoder(list[int]).decode
 def encode_operation(operation: Operation) -> bytes:
     """The bytes to have ordered."""
     return _encode(operation)
+
+
+def encode_command(words: Sequence[bytes]) -> bytes:
+    """A command as Redis clients send it, and a `Pipeline` holds it: an array of bulk strings."""
+    return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
 
 
 def decode_operation(data: bytes) -> Operation:
