@@ -3,6 +3,7 @@ replies, large requests, reads and slow primaries. And of rules that another one
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -28,6 +29,7 @@ from quorate.core.new_view import Choice, compute_new_view
 from quorate.core.paced import GAPS
 from quorate.core.quorum import quorums_of
 from quorate.messages.codec import encode_batch
+from quorate.messages.digests import reply_digest
 from quorate.messages.protocol import (
     Batch,
     Batches,
@@ -289,6 +291,23 @@ def test_results_that_a_digest_takes_back_are_asked_for_again() -> None:
         assert completes_at_once() == (False, True)
 
 
+def test_a_liar_would_say_what_became_of_a_request_whose_results_are_right() -> None:
+    """The liar's are the only whole results: they are right, and it says that its client may only read, so that some
+    operations were not executed."""
+
+    def outcome() -> int | None:
+        large = (b"r" * 1000,)
+        replies = [Reply(0, b"c" * 32, 1, 1, Outcome.READ_ONLY, large, 3)]
+        said = reply_digest(Outcome.EXECUTED, large)
+        replies += [Reply(0, b"c" * 32, 1, 1, Outcome.EXECUTED, said, replica) for replica in (1, 2)]
+        ballot = votes_of(False, *replies).certified()
+        return None if ballot is None else ballot.outcome
+
+    assert outcome() is None
+    with mutated(named("the digest of a reply does not cover")):
+        assert outcome() == Outcome.READ_ONLY
+
+
 # Large requests
 
 
@@ -334,6 +353,25 @@ def test_what_no_client_asked_for_would_be_voted_for() -> None:
     assert not votes()
     with mutated(named("what is fetched need not")):
         assert votes()
+
+
+def test_who_is_late_would_have_to_fetch_what_its_client_sent_it() -> None:
+    """The client has its answer from the others, and its next request comes before the first one's proposal."""
+
+    def votes(milliseconds: int) -> bool:
+        group = Group()
+        session = group.open_session()
+        group.reaches = lambda sender, receiver, message: receiver != 3
+        group.submit(group.request(LARGE, session, 1))
+        group.submit(group.request(LARGE, session, 2), 3)
+        group.reaches = lambda sender, receiver, message: not isinstance(message, Status | Prepare | Commit)
+        group.receive(3, group.core(0).log.slots[2].frame)
+        group.advance(milliseconds)
+        return group.core(3).log.slots[2].phase >= Phase.PRE_PREPARED
+
+    assert votes(0)
+    with mutated(named("of a session only")):
+        assert (votes(0), votes(200)) == (False, True)
 
 
 def test_who_sends_to_few_would_delay_every_batch() -> None:
@@ -409,6 +447,21 @@ def test_a_value_that_comes_back_would_be_read_before_the_one_between(mutant: st
     assert reads() == [None, b"5"]
     with mutated(named(mutant)):
         assert reads() == [b"0", b"5"]
+
+
+def test_a_client_would_fill_the_memory_with_reads() -> None:
+    def waiting() -> int:
+        group = Group(4, Settings(checkpoint_interval=4, sessions_per_client=1, waiting_requests_max=16))
+        session = group.open_session()
+        group.reaches = lambda sender, receiver, message: not isinstance(message, Commit | Decided)
+        group.submit(group.request((b"add 5",), session, 1), 0)
+        for nonce in range(1, 100):
+            group.read(0, nonce=nonce)
+        return len(group.core(0).reads)
+
+    assert waiting() <= 16
+    with mutated(named("any number of reads")):
+        assert waiting() == 99
 
 
 def test_who_restarts_would_read_what_lies_before_its_own_answers() -> None:
@@ -524,6 +577,32 @@ def test_one_client_that_lies_would_cost_a_view() -> None:
     assert not pace.judge(core)
     with mutated(named("one client says")):
         assert pace.judge(core)
+
+
+def test_some_would_leave_a_slow_primary_and_others_would_not() -> None:
+    """What one has measured is just too long, what two others have is not: too few to change the view, and who has
+    left it is missing."""
+
+    def views() -> set[int]:
+        group = core_with({b"client": 13_000}, 1000)
+        known = group.core(2).pace
+        for number, gap in ((1, 13_000), (3, 15_000)):
+            core = group.core(number)
+            core.pace.gaps = {b"client": deque([gap] * GAPS, maxlen=GAPS)}
+            core.pace.agreements = deque(known.agreements, maxlen=GAPS)
+        session = group.open_session()
+        for timestamp in range(1, 4):
+            for number in (3, 1, 2):
+                core = group.core(number)
+                core.pace.is_slow = pace.judge(core)
+                group.settle(number)
+            group.run()
+            group.submit(group.request((b"add 1",), session, timestamp), 0)
+        return {group.core(number).view for number in range(4)}
+
+    assert views() == {1}
+    with mutated(named("who sees that others have left")):
+        assert views() == {0, 1}
 
 
 def test_a_liar_that_was_fast_once_would_cost_every_view() -> None:
