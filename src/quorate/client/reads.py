@@ -63,16 +63,17 @@ class Certificates:
         which each of them has executed (RO-3, RO-4): without that, a value that came, went and came back would seem to
         be one answer, and a later read could get what it was between.
         """
-        said = [
-            (reply.answers[place], reply.sequence_number)
+        answers = [
+            (answer.result, answer.since, reply.sequence_number)
             for reply in self._replies.values()
-            if place < len(reply.answers)
+            if place < len(reply.answers) and (answer := reply.answers[place]) is not None
         ]
-        answers = [(answer.result, answer.since, until) for answer, until in said if answer is not None]
         best = (0, b"")
         for result, number, _ in answers:
-            count = sum(1 for other, since, until in answers if other == result and since <= number <= until)
-            best = max(best, (count, result))
+            agree = [since for other, since, until in answers if other == result and since <= number <= until]
+            if len(agree) == len(answers):
+                return len(agree), result
+            best = max(best, (len(agree), result))
         return best
 
     def certified(self, place: int) -> bytes | None:
