@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from quorate import connect, connect_sync
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
-from quorate.client import coalescer
+from quorate.client import coalescer, queries
 from quorate.client.queries import READS_MAX
 from quorate.client.waiting import CLOSED
+from quorate.client.worth import PAUSE_MAX
 from quorate.config import Settings
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.protocol import Reply
@@ -105,14 +106,28 @@ def test_what_reads_does_not_wait_for_changes_that_do_not_get_on(
     run(scenario())
 
 
-def test_what_is_not_answered_is_not_asked_for_again_at_once(fake_cluster: Any, run: Any) -> None:
+def test_what_is_not_answered_is_not_asked_for_again_at_once(
+    fake_cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 5_000_000
+    monkeypatch.setattr(queries, "microseconds_now", lambda: now)
+
+    def slow(reply: ReadReply) -> ReadReply:
+        nonlocal now
+        now += 1000
+        return reply
+
     async def scenario() -> None:
+        nonlocal now
         async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist_read = slow
             asked = []
-            for number in range(8):
+            for number in range(6):
                 assert await client.query(b"declined %d" % number) == b"done declined %d" % number
                 asked.append(len(cluster.replicas[0].reads))
-            assert asked == [1, 1, 2, 2, 2, 3, 3, 3]
+                now += PAUSE_MAX if number == 2 else 0
+            assert asked == [1, 1, 1, 2, 2, 2]
 
     run(scenario())
 

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from quorate.client.worth import PASSED_OVER_MAX, Worth
+from quorate.client.worth import PAUSE_MAX, Worth
 
 
-def passed_over(worth: Worth) -> int:
-    """How many operations are ordered before the next is asked for."""
-    count = 0
-    while not worth.is_given():
-        count += 1
-    return count
+def pause_after(worth: Worth, ordered: int, took: int) -> int:
+    """For how long all is ordered after a READ of eight operations, of which so many had to be ordered."""
+    now = 5_000_000
+    worth.note(8, ordered, now - took, now)
+    return next(pause for pause in (0, *range(took, PAUSE_MAX + 1, took)) if worth.is_given(now + pause))
 
 
 def test_who_is_answered_goes_on_asking() -> None:
     worth = Worth()
-    for ordered in (0, 1, 4):
-        worth.note(8, ordered)
-        assert passed_over(worth) == 0
+    assert [pause_after(worth, ordered, 1000) for ordered in (0, 1, 4)] == [0, 0, 0]
 
 
-def test_after_each_failure_twice_as_many_are_ordered_up_to_a_limit() -> None:
-    worth, pauses = Worth(), []
-    while not pauses or pauses[-1] < PASSED_OVER_MAX:
-        worth.note(8, 5)
-        pauses.append(passed_over(worth))
-    assert pauses == [8, 16, 32, 64, 128, 256, 512, 1024]
-    worth.note(8, 8)
-    assert passed_over(worth) == PASSED_OVER_MAX
+def test_after_each_failure_it_takes_twice_as_long_up_to_a_limit() -> None:
+    worth = Worth()
+    pauses = [pause_after(worth, 5, 125_000) for _ in range(5)]
+    assert pauses == [125_000, 250_000, 500_000, PAUSE_MAX, PAUSE_MAX]
 
 
 def test_one_success_ends_it() -> None:
     worth = Worth()
-    worth.note(8, 8)
-    worth.note(8, 8)
-    worth.note(8, 0)
-    assert passed_over(worth) == 0
-    worth.note(3, 3)
-    assert passed_over(worth) == 3
+    assert [pause_after(worth, ordered, 1000) for ordered in (8, 8, 0, 8)] == [1000, 2000, 0, 1000]

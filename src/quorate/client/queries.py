@@ -11,7 +11,6 @@ for a while, what the replicas have not answered alike lately.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -30,6 +29,19 @@ READS_MAX: Final = 4
 """READs under way at once: more than one, so that one that waits for a commit does not hold up the others."""
 
 
+class _Carried:
+    """Who waits for the operations of a READ."""
+
+    __slots__ = ("ordered", "sent", "waiting")
+
+    def __init__(self, waiting: list[Waiting], sent: int) -> None:
+        self.waiting = waiting
+        self.sent = sent
+        """When, in monotonic microseconds."""
+        self.ordered = 0
+        """How many of them had to be ordered."""
+
+
 class Queries:
     """Turns operations that only read into READs, and answers into results; hands the rest to *coalescer*."""
 
@@ -46,10 +58,8 @@ class Queries:
         self._coalescer = coalescer
         self._loop = asyncio.get_running_loop()
         self._queue = WaitingOperations(configuration, limits)
-        self._carried: dict[int, list[Waiting]] = {}
-        """By nonce: who waits for the operations of a READ."""
-        self._ordered: Counter[int] = Counter()
-        """By nonce: how many of them had to be ordered."""
+        self._carried: dict[int, _Carried] = {}
+        """By nonce."""
         self._gathering = Gathering()
         self._worth = Worth()
         self._alarm = Alarm(self._settle)
@@ -62,7 +72,7 @@ class Queries:
         reason = CLOSED if self._is_closed else self._queue.refusal(operation)
         if reason is not None:
             fail_all([waiting], RequestRefused(reason))
-        elif self._coalescer.is_writing() or not self._worth.is_given():
+        elif self._coalescer.is_writing() or not self._worth.is_given(microseconds_now()):
             self._coalescer.enqueue(waiting)
         else:
             self._queue.append(waiting)
@@ -79,8 +89,9 @@ class Queries:
         self._is_closed = True
         self._alarm.stop()
         error = RequestFailed("the client was closed before the operation was answered")
-        for carried in [list(self._queue), *self._carried.values()]:
-            fail_all(carried, error)
+        fail_all(self._queue, error)
+        for carried in self._carried.values():
+            fail_all(carried.waiting, error)
         self._queue.clear()
         self._carried.clear()
 
@@ -104,29 +115,32 @@ class Queries:
             self._schedule()
             return
         while self._queue and len(self._reads) < READS_MAX and not self._is_closed:
-            carried = self._queue.take()
-            if carried:
-                deadline = min((one.deadline for one in carried if one.deadline is not None), default=None)
-                operations = tuple([waiting.operation for waiting in carried])
-                self._carried[self._reads.begin(operations, microseconds_now(), deadline)] = carried
+            taken = self._queue.take()
+            if taken:
+                deadline = min((one.deadline for one in taken if one.deadline is not None), default=None)
+                operations, now = tuple([waiting.operation for waiting in taken]), microseconds_now()
+                self._carried[self._reads.begin(operations, now, deadline)] = _Carried(taken, now)
         self._settle()
 
     def _settle(self) -> None:
         """Do what the rules want done."""
-        for effect in self._reads.settle(microseconds_now()):
+        now = microseconds_now()
+        for effect in self._reads.settle(now):
             match effect:
                 case SendRequest(receivers, frame):
                     for receiver in receivers:
                         self._send(receiver, frame)
                 case Answered(nonce, place, result):
-                    _tell(self._carried[nonce][place], result)
+                    _tell(self._carried[nonce].waiting[place], result)
                 case ToBeOrdered(nonce, places):
-                    self._ordered[nonce] += len(places)
+                    carried = self._carried[nonce]
+                    carried.ordered = len(places)
                     for place in places:
-                        self._have_ordered(self._carried[nonce][place])
+                        self._have_ordered(carried.waiting[place])
         for nonce in [nonce for nonce in self._carried if not self._reads.is_under_way(nonce)]:
-            self._gathering.expected = count = len(self._carried.pop(nonce))
-            self._worth.note(count, self._ordered.pop(nonce, 0))
+            done = self._carried.pop(nonce)
+            self._gathering.expected = len(done.waiting)
+            self._worth.note(len(done.waiting), done.ordered, done.sent, now)
         deadline = self._reads.next_deadline()
         if deadline is not None:
             self._alarm.set(deadline)

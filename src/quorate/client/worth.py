@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-PASSED_OVER_MAX: Final = 1024
+PAUSE_MAX: Final = 1_000_000
+"""Microseconds after which it is tried again, however often it has failed."""
 
 
 class Worth:
-    """A READ whose answers disagree is time lost. Who asks for keys that expire, or for what others write without a
-    pause, is asked to have it ordered for a while: twice as long after each READ that fails, until one succeeds."""
+    """A READ that fails is time lost. Who asks for keys that expire, or for what others write without a pause, has it
+    ordered for as long as the READ took; after each further one that fails twice as long, until one succeeds.
+
+    Times are monotonic microseconds.
+    """
 
     def __init__(self) -> None:
         self._pause = 0
-        self._left = 0
-        """Operations to be ordered before the next is asked for."""
+        self._until = 0
 
-    def is_given(self) -> bool:
-        """Whether to ask for the next operation."""
-        if not self._left:
-            return True
-        self._left -= 1
-        return False
+    def is_given(self, now: int) -> bool:
+        """Whether to ask."""
+        return now >= self._until
 
-    def note(self, asked: int, ordered: int) -> None:
-        """Of so many operations of a READ, so many had to be ordered."""
-        self._pause = min(max(2 * self._pause, asked), PASSED_OVER_MAX) if 2 * ordered > asked else 0
-        self._left = self._pause
+    def note(self, asked: int, ordered: int, sent: int, now: int) -> None:
+        """Of so many operations of a READ that was sent at *sent*, so many have to be ordered."""
+        self._pause = min(max(2 * self._pause, now - sent), PAUSE_MAX) if 2 * ordered > asked else 0
+        self._until = now + self._pause
