@@ -64,6 +64,11 @@ class DelayedTransport:
         """Who is told."""
         return self._protocol.inner
 
+    def write(self, data: bytes) -> None:
+        """What is written after the loss, and before the program is told of it, goes nowhere."""
+        if not self._protocol.is_lost:
+            self._transport.write(data)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
@@ -73,6 +78,7 @@ class DelayedProtocol(asyncio.Protocol):
 
     def __init__(self, inner: asyncio.BaseProtocol, line: Line) -> None:
         self.inner = cast(asyncio.Protocol, inner)
+        self.is_lost = False
         self._line = line
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,6 +107,7 @@ class DelayedProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """And the loss."""
+        self.is_lost = True
         self._line.put(lambda: self.inner.connection_lost(exc))
 
     def pause_writing(self) -> None:

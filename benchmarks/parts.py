@@ -111,7 +111,13 @@ FAR_COMMITTED: Final = Quorate(
     links=_FAR,
 )
 FAR_UNREPLICATED: Final = Unreplicated("far-unreplicated", "same engine, unreplicated, links of 1 ms", _FAR)
-ONE_GET: Final = Workload("one-get", "one GET at a time", Load.CLIENT, 1, operations=Operations(is_read=True))
+ONE_GET: Final = Workload(
+    "one-get",
+    "one GET at a time, not ordered",
+    Load.CLIENT,
+    1,
+    operations=Operations(is_read=True, is_ordered=False),
+)
 LINKS: Final = Part(
     "links",
     "over links that take 1 ms each way",
@@ -240,7 +246,7 @@ SWITCHES_PART: Final = Part(
     "switches",
     "what each optimisation brings",
     (ALL_ON, *_switched_off()),
-    (ONE, C64, C1000, value_of(4096, is_read=False), value_of(4096, is_read=True), I64),
+    (ONE, ONE_GET, C64, C1000, value_of(4096, is_read=False), value_of(4096, is_read=True), I64),
     replace(_SHORT, seconds=1.0),
     _FULL_FEWER,
     only_full=(C1000.name, I64.name, without_of(ALL_ON.name, "batching")),

@@ -18,6 +18,9 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
     """What is done: SET of a value, or GET."""
 
     is_read: bool = False
+    is_ordered: bool = True
+    """Else the cluster is told that it only reads. GETs of which the bytes are counted are ordered: the answers of the
+    read-only path come whole from all replicas."""
     keys: int = KEYS
     value_bytes: int = VALUE_BYTES
     is_random: bool = False

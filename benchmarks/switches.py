@@ -52,6 +52,12 @@ SWITCHES: Final = (
         {"digest_replies": False},
     ),
     Switch(
+        "read-only-path",
+        "what only reads is not ordered; all replies then need a quorum",
+        {"read_only_path": True},
+        {"read_only_path": False},
+    ),
+    Switch(
         "request-macs",
         "MACs in place of clients' signatures",
         {"request_authentication": "mac"},

@@ -24,10 +24,11 @@ def main(options: dict[str, list[str]]) -> None:
 async def _run(folders: list[str]) -> None:
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(quorate.connect(folder)) for folder in folders]
-        submits = [client.submit for client in clients]
 
         def submit_for(operations: Operations) -> Submit:
             make, expected = maker(operations), answer_to(operations)
+            only_reads = operations.is_read and not operations.is_ordered
+            submits = [functools.partial(client.submit, only_reads=only_reads) for client in clients]
             return _one(submits[0], make, expected) if len(submits) == 1 else _in_turn(submits, make, expected)
 
         await serve(submit_for)
