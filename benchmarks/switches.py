@@ -1,6 +1,6 @@
 """The optimisations that have a switch: what each brings is measured with everything on, and with it alone off.
 
-A new one is one more entry here.
+A new one is one more entry here, and one in `quorate.sim.switches`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from quorate.config import Settings
+from quorate.sim.switches import OFF
 
 SEPARATE_TRANSMISSION: Final = "separate-transmission"
 DIGEST_REPLIES: Final = "digest-replies"
@@ -25,56 +26,22 @@ class Switch(NamedTuple):
     off: Mapping[str, Any]
 
 
-_DEFAULT: Final = Settings()
+_EVERYTHING: Final = Settings(request_authentication="mac")
+
+
+def _switch(name: str, title: str) -> Switch:
+    return Switch(name, title, {setting: getattr(_EVERYTHING, setting) for setting in OFF[name]}, OFF[name])
+
+
 SWITCHES: Final = (
-    Switch(
-        "tentative-execution",
-        "execute and answer when a batch is prepared",
-        {"tentative_execution": True},
-        {"tentative_execution": False},
-    ),
-    Switch(
-        "piggybacked-commits",
-        "COMMITs travel with other messages",
-        {"commit_delay_ms": _DEFAULT.commit_delay_ms},
-        {"commit_delay_ms": 0},
-    ),
-    Switch(
-        SEPARATE_TRANSMISSION,
-        "clients send large requests to all replicas",
-        {"separate_requests": True},
-        {"separate_requests": False},
-    ),
-    Switch(
-        DIGEST_REPLIES,
-        "one replica sends large results whole, the others digests",
-        {"digest_replies": True},
-        {"digest_replies": False},
-    ),
-    Switch(
-        "read-only-path",
-        "what only reads is not ordered; all replies then need a quorum",
-        {"read_only_path": True},
-        {"read_only_path": False},
-    ),
-    Switch(
-        "request-macs",
-        "MACs in place of clients' signatures",
-        {"request_authentication": "mac"},
-        {"request_authentication": "signature"},
-    ),
-    Switch(
-        "replica-macs",
-        "MACs in place of replicas' signatures",
-        {"replica_authentication": "mac"},
-        {"replica_authentication": "signature"},
-    ),
-    Switch(
-        "batching",
-        "many requests in one batch",
-        {"batch_requests_max": _DEFAULT.batch_requests_max},
-        {"batch_requests_max": 1},
-    ),
+    _switch("tentative-execution", "execute and answer when a batch is prepared"),
+    _switch("piggybacked-commits", "COMMITs travel with other messages"),
+    _switch(SEPARATE_TRANSMISSION, "clients send large requests to all replicas"),
+    _switch(DIGEST_REPLIES, "one replica sends large results whole, the others digests"),
+    _switch("read-only-path", "what only reads is not ordered; all replies then need a quorum"),
+    _switch("request-macs", "MACs in place of clients' signatures"),
+    _switch("replica-macs", "MACs in place of replicas' signatures"),
+    _switch("batching", "many requests in one batch"),
 )
 
 
