@@ -284,6 +284,32 @@ def test_when_the_primary_dies_all_are_asked_at_once(fake_cluster: Any, run: Any
     run(scenario())
 
 
+def test_sep_4_a_large_request_that_cannot_be_sent_to_the_primary_comes_twice(fake_cluster: Any, run: Any) -> None:
+    """A backup passes a large request on when it comes again (SEP-4). With these settings no timer sends it again."""
+    large = b"x" * 20_000
+
+    async def scenario() -> None:
+        slow = Settings(view_change_timeout_ms=3_600_000, view_change_timeout_max_ms=3_600_000)
+        async with fake_cluster(settings=slow) as cluster, connect(cluster.path) as client:
+            await until(lambda: len(client.connected) == 4)
+            await client.invoke(b"a")
+            for replica in cluster.replicas:
+                replica.relay = []
+                replica.requests.clear()
+                replica.twist = silent
+            await cluster.stop_some(0)
+            for link in list(cluster.replicas[0].links):
+                link.close("test")
+            await until(lambda: 0 not in client.connected)
+            future = client.submit(large)
+            await until(lambda: len(cluster.replicas[1].requests) == 2)
+
+            assert [request.operations for request in cluster.replicas[1].requests] == [(large,), (large,)]
+            future.cancel()
+
+    run(scenario())
+
+
 def test_the_client_follows_the_primary(fake_cluster: Any, run: Any) -> None:
     async def scenario() -> None:
         async with fake_cluster() as cluster, connect(cluster.path) as client:

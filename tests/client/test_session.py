@@ -338,6 +338,19 @@ class TestSending:
         bench.begin(b"y" * 500)
         assert bench.sent[-1].receivers == (0,)
 
+    def test_sep_4_it_says_whether_the_primary_has_a_request_from_the_client_alone(self, bench: Bench) -> None:
+        """What is large goes to all, and is kept back there until it comes again (SEP-4); a small one is passed on."""
+        bench.open(b"a")
+        bench.certificate(Outcome.EXECUTED, b"1")
+        bench.begin(b"b")
+        bench.certificate(Outcome.EXECUTED, b"1")
+        bench.begin(b"x" * 2000)
+        bench.now += FIRST_INTERVAL
+        bench.settle()
+
+        told = [(sent.receivers, sent.needs_primary) for sent in bench.sent]
+        assert told == [((0,), True), (EVERYONE, False), ((0,), True), (EVERYONE, True), (EVERYONE, False)]
+
     def test_a_lost_link_means_nothing_to_an_idle_session(self, bench: Bench) -> None:
         bench.session.primary_lost(bench.now)
 

@@ -60,7 +60,6 @@ class Coalescer:
         self._make_session = make_session
         self._send = send
         self._sessions_max = limits.sessions
-        self._everyone = tuple(range(configuration.replica_count))
         self._describe = describe
         """Says in words what is wrong with the links, for the text of a timeout."""
         self._loop = asyncio.get_running_loop()
@@ -200,8 +199,8 @@ class Coalescer:
             self._alarm.set(deadline)
 
     def _send_request(self, lane: _Lane, effect: SendRequest, now: int) -> None:
-        sent = [self._send(replica_id, effect.frame) for replica_id in effect.receivers]
-        if effect.receivers != self._everyone and not sent[0]:
+        reached = [replica_id for replica_id in effect.receivers if self._send(replica_id, effect.frame)]
+        if effect.needs_primary and lane.session.primary not in reached:
             lane.session.primary_lost(now)
             self._settle(lane, now)
 

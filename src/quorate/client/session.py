@@ -55,6 +55,8 @@ class SendRequest(NamedTuple):
 
     receivers: tuple[int, ...]
     frame: bytes
+    needs_primary: bool = False
+    """Whether nobody passes this copy on to the primary at once: only it got one, or it is large (SEP-4)."""
 
 
 class Completed(NamedTuple):
@@ -182,7 +184,8 @@ class Session:
             self._unreliable.add(replica)
 
     def primary_lost(self, now: int) -> None:
-        """The link to the believed primary is gone, or new: send to all at once (decisions)."""
+        """The link to the believed primary is gone, or new, or was not there: send to all at once, also what they have
+        already, as they pass on what is large when it comes again (decisions; SEP-4)."""
         if self._outstanding is not None:
             self._outstanding.deadline = now
 
@@ -247,17 +250,17 @@ class Session:
         self._outstanding = Outstanding(
             step, request, frame, is_signed, self._quorums, has_path, now, self._first_interval
         )
-        self._effects.append(SendRequest(self._first_receivers(step, frame, now), frame))
+        self._effects.append(self._first_copy(step, frame, now))
 
-    def _first_receivers(self, step: Step, frame: bytes, now: int) -> tuple[int, ...]:
-        """The believed primary; all get what is large (SEP-1), and another request now and then (TIMER-5)."""
+    def _first_copy(self, step: Step, frame: bytes, now: int) -> SendRequest:
+        """For the believed primary; all get what is large (SEP-1), and another request now and then (TIMER-5)."""
         settings = self._configuration.settings
         is_separate = settings.separate_requests and len(frame) > SEPARATE_BYTES
         is_sample = settings.slow_primary_factor > 0 and step is Step.REQUEST and now >= self._next_sample
         if not is_separate and not is_sample:
-            return (self.primary,)
+            return SendRequest((self.primary,), frame, needs_primary=True)
         self._next_sample = now + SAMPLE_MICROSECONDS
-        return self._everyone
+        return SendRequest(self._everyone, frame, needs_primary=is_separate)
 
     def _ask_for_results(self, outstanding: Outstanding, now: int) -> None:
         """DIG-4: enough replicas agree on a digest, and the one that is to send the results has sent none, or others:
