@@ -17,14 +17,18 @@ from quorate.messages.protocol import (
     SEPARATE_BYTES,
     Batch,
     Batches,
+    CheckpointClaim,
     Chosen,
     Decided,
     FetchBatches,
     Message,
     Prepare,
+    PreparedClaim,
     PrePrepare,
+    PrePreparedClaim,
     Request,
     Status,
+    ViewChange,
 )
 
 LARGE = (b"add 1",) * 300
@@ -273,6 +277,48 @@ def test_sep_3_a_liar_that_spoils_the_authentication_is_not_believed_and_others_
     group.say(1, Batches(1), 3, attachments=(body.data,))
     assert core.log.slots[2].phase is Phase.PRE_PREPARED
     assert digest not in core.missing
+
+
+def test_sep_3_spoilt_requests_beside_a_relayed_proposal_end_no_view() -> None:
+    """What stands beside a PRE-PREPARE is not authenticated by it: a liar passes on the primary's with spoilt requests,
+    of which the backups had none."""
+    group = Group()
+    session = group.open_session()
+    group.stopped.add(3)
+    group.submit(group.request(LARGE, session, 1), 0)
+    slot = group.core(0).log.slots[2]
+    envelope, body = decode_envelope(slot.frame), group.core(0).log.batch(slot.digest or b"")
+    assert body is not None
+    for victim in (1, 2):
+        relayed = Envelope(envelope.payload, envelope.authentication, (spoilt(body.data),))
+        group.receive(victim, encode_envelope(relayed))
+    group.advance(2 * group.configuration.settings.view_change_timeout_ms)
+    assert [group.core(number).view for number in range(3)] == [0] * 3
+    assert totals(group)[:3] == [300] * 3
+
+
+def test_sep_3_the_claim_of_one_liar_does_not_make_a_spoilt_body_the_one_to_use() -> None:
+    """Nor does a liar's VIEW-CHANGE that has the digest in P."""
+    group = Group()
+    session = group.open_session()
+    group.stopped.add(3)
+    group.reaches = lambda sender, receiver, message: not isinstance(message, Batches)
+    group.submit(group.request(LARGE, session, 1), 0)
+    core = group.core(0)
+    digest = core.log.slots[2].digest or b""
+    body = core.log.batch(digest)
+    assert body is not None
+    checkpoint = CheckpointClaim(0, core.checkpoints.held[0].digest)
+    prepared, pre_prepared = PreparedClaim(2, digest, 0, ()), PrePreparedClaim(2, digest, 0)
+    group.say(3, ViewChange(1, 0, (checkpoint,), (prepared,), (pre_prepared,), 3, 0))
+    group.advance(60)
+    for victim in (1, 2):
+        assert digest in group.core(victim).missing
+        group.say(3, Batches(3), victim, attachments=(spoilt(body.data),))
+    group.reaches = lambda sender, receiver, message: True
+    group.advance(2 * group.configuration.settings.view_change_timeout_ms)
+    assert [group.core(number).view for number in range(3)] == [0] * 3
+    assert totals(group)[:3] == [300] * 3
 
 
 def test_sep_3_f_prepares_vouch_for_whatever_authenticates_it() -> None:

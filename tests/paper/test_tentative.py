@@ -9,6 +9,7 @@ from quorate.config import Settings
 from quorate.core import view_change
 from quorate.core.effects import Persist, SendReply
 from quorate.core.log import open_batch
+from quorate.core.normal_case import can_wait
 from quorate.core.replica import Replica
 from quorate.messages.codec import encode_batch
 from quorate.messages.protocol import (
@@ -294,6 +295,19 @@ def test_com_3_it_does_not_wait_while_others_are_under_way() -> None:
 
     assert totals(group) == [2] * 4
     assert sorted(commits_of(group, 3)) == [0, 1, 2, 3]
+
+
+def test_com_3_only_that_of_the_batch_which_was_answered_waits() -> None:
+    """A new view may prepare another batch for the number: nobody has an answer to that yet."""
+    group = Group(4, SMALL, holds_commits=True)
+    session = group.open_session()
+    group.submit(group.request((b"add 1",), session, 1), 0)
+    core = group.core(3)
+    assert core.tentative is not None
+    digest = core.tentative.batch.digest
+
+    assert can_wait(core, Commit(0, 2, digest, 3))
+    assert not can_wait(core, Commit(1, 2, bytes(32), 3))
 
 
 def test_com_3_it_leaves_before_its_view_is_left() -> None:

@@ -269,6 +269,18 @@ def test_a_scan_does_not_tell_how_far_the_checkpoint_is_hashed(
     assert _steps(table, count) == _steps(_table(dict.fromkeys(staying, b"")), count)
 
 
+@given(st.sets(_keys, max_size=60), st.sets(_keys, max_size=60), st.integers(1, 5))
+def test_a_scan_does_not_tell_what_was_undone(staying: set[bytes], undone: set[bytes], count: int) -> None:
+    table = _table(dict.fromkeys(staying, b""))
+    table.checkpoint(1)
+    for key in undone:
+        table.put(key, b"")
+    table.scan(0, count)
+    table.revert()
+
+    assert _steps(table, count) == _steps(_table(dict.fromkeys(staying, b"")), count)
+
+
 def _steps(table: Table[bytes], count: int) -> list[tuple[int, list[bytes]]]:
     steps = [table.scan(0, count)]
     while cursor := steps[-1][0]:

@@ -160,6 +160,7 @@ def reconsider(core: Core, slot: Slot) -> None:
             return
         if admission.first_unauthentic_request(core, batch) is not None:
             slot.parked = parked._replace(reconsider_at=None)
+            core.missing.setdefault(parked.digest, 0)  # perhaps only these copies of its requests are spoilt
             core.incidents["PRE-PREPARE: a request is not authentic here"] += 1
             return
     slot.parked = None
@@ -315,7 +316,7 @@ def can_wait(core: Core, commit: Commit) -> bool:
     if core.tentative is None or len(core.reads) or commit.sequence_number != core.log.highest_proposed:
         return False
     if core.tentative.sequence_number == commit.sequence_number:
-        return True
+        return core.tentative.batch.digest == commit.digest  # a new view may have prepared another one
     batch = core.log.batch(commit.digest)
     is_next = core.tentative.sequence_number == commit.sequence_number - 1
     return is_next and batch is not None and may_be_undone(core, commit.sequence_number, batch)

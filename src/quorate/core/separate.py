@@ -119,11 +119,11 @@ def take_body(core: Core, batch: OpenBatch) -> bool:
 
 
 def is_needed_anyway(core: Core, digest: bytes) -> bool:
-    """Whether a body is needed for something that correct replicas vouch for."""
+    """Whether a body is needed for something that correct replicas vouch for; while views change, that may be any. The
+    P of one VIEW-CHANGE vouches for nothing: it may be a liar's."""
     if any(digest in (slot.digest, slot.decided) for slot in core.log.slots.values()):
         return True
-    changes = core.views.view_changes.values()
-    return any(claim.digest == digest for message, _ in changes for claim in message.prepared)
+    return core.status is not Status.NORMAL
 
 
 def note_fetched(core: Core, digests: tuple[bytes, ...]) -> None:
