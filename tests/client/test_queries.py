@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import Future
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from quorate import connect, connect_sync
+from quorate import AsyncClient, connect, connect_sync
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client import coalescer, queries
+from quorate.client.alarm import MICROSECONDS
 from quorate.client.queries import READS_MAX
-from quorate.client.waiting import CLOSED
+from quorate.client.session import first_interval_of
+from quorate.client.waiting import CLOSED, ClientLimits
 from quorate.client.worth import PAUSE_MAX
 from quorate.config import Settings
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
@@ -199,6 +203,100 @@ def test_nobody_waits_longer_than_asked(fake_cluster: Any, run: Any) -> None:
     run(scenario())
 
 
+def hold_back(cluster: Any) -> Callable[[], None]:
+    """No replica answers a READ any more, until what is returned is called."""
+    held: list[tuple[Any, ReadReply]] = []
+    for replica in cluster.replicas:
+        replica.twist_read = lambda reply, replica=replica: held.append((replica, reply))
+
+    def let_go() -> None:
+        for replica, reply in held:
+            for link in replica.links:
+                link.send(replica.sealer.seal(reply))
+
+    return let_go
+
+
+def test_an_impatient_caller_does_not_have_the_others_operations_ordered(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            let_go = hold_back(cluster)
+            patient = client.submit(b"get x", only_reads=True)
+            with pytest.raises(RequestTimeout):
+                await client.query(b"get y", timeout=0.02)
+            let_go()
+            assert await patient == b"got get x"
+            assert [len(read.operations) for read in cluster.replicas[0].reads] == [2]
+
+    run(scenario())
+
+
+def test_nobody_waits_longer_than_asked_for_a_place_either(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            let_go = hold_back(cluster)
+            asked = []
+            for number in range(READS_MAX):
+                asked.append(client.submit(b"get %d" % number, only_reads=True))
+                await asyncio.sleep(0.05)
+            with pytest.raises(RequestTimeout):
+                await client.query(b"get x", timeout=0.02)
+            assert client.waiting_operations == 0
+            let_go()
+            await asyncio.gather(*asked)
+
+    run(scenario())
+
+
+def test_a_read_that_all_have_given_up_makes_place_for_the_next(fake_cluster: Any, run: Any) -> None:
+    """It has failed: for as long as it took, all is ordered."""
+
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            let_go = hold_back(cluster)
+            for number in range(READS_MAX):
+                client.submit(b"get %d" % number, timeout=0.3, only_reads=True).add_done_callback(Future.exception)
+                await asyncio.sleep(0.01)
+            last = client.submit(b"get x", only_reads=True)
+            while len(cluster.replicas[0].reads) <= READS_MAX:
+                await asyncio.sleep(0.01)
+            assert await client.query(b"get y") == b"done get y"
+            let_go()
+            assert await last == b"got get x"
+
+    run(scenario())
+
+
+def test_what_was_accepted_is_ordered_however_much_waits_to_be(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster:
+            limits = ClientLimits(sessions=1, waiting_operations_max=2)
+            client = AsyncClient(cluster.key_pair, cluster.configuration, limits)
+            await client.wait_connected()
+            await client.invoke(b"opens the session")
+            let_go = hold_back(cluster)
+            asked = [client.submit(b"declined", only_reads=True)]
+            while not cluster.replicas[0].reads:
+                await asyncio.sleep(0.001)
+            for replica in cluster.replicas:
+                replica.twist = silent
+            for number in range(3):
+                asked.append(client.submit(b"change %d" % number))
+                await asyncio.sleep(0.01)
+            assert client.waiting_operations == limits.waiting_operations_max
+            let_go()
+            while client.waiting_operations == limits.waiting_operations_max:
+                await asyncio.sleep(0.001)
+            assert not any(future.done() for future in asked)
+            with pytest.raises(RequestRefused, match="wait already"):
+                await client.invoke(b"one more")
+            client.close()
+            await client.wait_closed()
+            assert all(isinstance(future.exception(), RequestFailed) for future in asked)
+
+    run(scenario())
+
+
 def test_a_few_reads_are_under_way_at_once_the_rest_waits_for_them(fake_cluster: Any, run: Any) -> None:
     async def scenario() -> None:
         async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
@@ -230,6 +328,30 @@ def test_a_client_that_is_closed_tells_those_who_wait(fake_cluster: Any, run: An
                 await waiting
             with pytest.raises(RequestRefused, match=CLOSED):
                 await client.query(b"get x")
+
+    run(scenario())
+
+
+def test_a_client_that_is_closed_has_nothing_left_to_do(fake_cluster: Any, run: Any) -> None:
+    problems: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+        settings = Settings(view_change_timeout_ms=2000)
+        async with fake_cluster(settings=settings, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            for replica in cluster.replicas:
+                replica.twist_read = silent
+            asked = [client.submit(b"get x", only_reads=True)]
+            while not cluster.replicas[0].reads:
+                await asyncio.sleep(0.001)
+            asked.append(client.submit(b"get y", only_reads=True))
+            client.close()
+            for future in asked:
+                with pytest.raises(RequestFailed, match="before the operation was answered"):
+                    await future
+            await asyncio.sleep(first_interval_of(client.configuration) / MICROSECONDS + 0.05)  # a READ is given up
+            assert len(cluster.replicas[0].reads) == 1
+        assert not problems
 
     run(scenario())
 

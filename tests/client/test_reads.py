@@ -173,7 +173,13 @@ def test_ro_7_who_is_late_gets_no_more_time_than_the_others_needed() -> None:
     assert reads.next_deadline() == 20_001 + PATIENCE_MIN
 
 
-def test_ro_7_nobody_waits_beyond_the_callers_time() -> None:
+def test_a_read_that_nobody_waits_for_is_forgotten() -> None:
     reads = make_reads()
-    nonce = reads.begin((b"get",), 0, 500)
-    assert reads.settle(500)[1:] == [ToBeOrdered(nonce, (0,))]
+    nonce = reads.begin((b"a", b"b"), 0)
+    for replica in range(3):
+        reads.receive(reply(replica, (b"1", 1, 1), (b"%d" % (replica // 2), 1, 1)), 1)
+    assert Answered(nonce, 0, b"1") in reads.settle(1)
+    assert reads.abandon(nonce) == 1
+    reads.receive(reply(3, (b"1", 1, 1), (b"2", 1, 1)), 2)
+    assert reads.settle(PATIENCE) == []
+    assert reads.next_deadline() is None

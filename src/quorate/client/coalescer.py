@@ -8,15 +8,24 @@ limits of operations are kept by one timer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from quorate.client.alarm import Alarm, microseconds_now
 from quorate.client.gathering import Gathering
 from quorate.client.session import Completed, Failed, SendRequest, Session
-from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
+from quorate.client.waiting import (
+    CLOSED,
+    ClientLimits,
+    Waiting,
+    WaitingOperations,
+    fail_all,
+    new_waiting,
+    next_expiry,
+    time_out,
+)
 from quorate.config import ClusterConfiguration
-from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused, RequestTimeout
+from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused
 from quorate.messages.protocol import Reply
 
 _MAYBE_EXECUTED: Final = "it may still be executed, once"
@@ -26,8 +35,6 @@ _OPERATION_FAILED: Final = (
 _ONLY_READS: Final = "this client may only read, and the operation may change something: it was not executed"
 _STALLED_MICROSECONDS: Final = 100_000
 """When no request was begun or answered for so long, something is in the way."""
-_SWEEP_MICROSECONDS: Final = 10_000
-"""Time limits are looked at no more often than this."""
 
 
 class _Lane:
@@ -85,11 +92,16 @@ class Coalescer:
         return waiting.future
 
     def enqueue(self, waiting: Waiting) -> None:
-        """Have an operation ordered that only reads, and for which somebody waits already."""
+        """Have an operation ordered that only reads, if there is room for it."""
         reason = CLOSED if self._is_closed else self._queue.refusal(waiting.operation)
         if reason is not None:
             fail_all([waiting], RequestRefused(reason))
-            return
+        else:
+            self.take_over(waiting)
+
+    def take_over(self, waiting: Waiting) -> None:
+        """Have an operation ordered that was accepted when it was submitted, and waited elsewhere since: those are
+        bounded there."""
         self._queue.append(waiting)
         deadline = waiting.deadline
         if deadline is not None and (self._expiry is None or deadline < self._expiry):
@@ -245,20 +257,10 @@ class Coalescer:
         """Time out whatever is due, and note when to look again."""
         in_flight = [waiting for lane in self._lanes for waiting in lane.carried]
         why = self._describe()
-        _time_out(in_flight, now, f"no answer that enough replicas vouch for came in time{why}; {_MAYBE_EXECUTED}")
-        _time_out(self._queue, now, f"the operation could not be sent in time{why}")
+        time_out(in_flight, now, f"no answer that enough replicas vouch for came in time{why}; {_MAYBE_EXECUTED}")
+        time_out(self._queue, now, f"the operation could not be sent in time{why}")
         self._queue.drop_done()
         for lane in self._lanes:
             self._desert(lane)
-        deadlines = [
-            waiting.deadline
-            for waiting in [*in_flight, *self._queue]
-            if waiting.deadline is not None and not waiting.future.done()
-        ]
-        self._expiry = max(min(deadlines), now + _SWEEP_MICROSECONDS) if deadlines else None
+        self._expiry = next_expiry([*in_flight, *self._queue], now)
         self._schedule()
-
-
-def _time_out(waiting: Iterable[Waiting], now: int, text: str) -> None:
-    due = [one for one in waiting if one.deadline is not None and one.deadline <= now]
-    fail_all(due, RequestTimeout(text))

@@ -1,7 +1,7 @@
 """Operations that only read, on their way past the order: many to a READ; what has no answer there is ordered.
 
 Used from one event loop, inside which it is made. A few READs are under way at once; what comes meanwhile goes into the
-next. Nothing waits for a timer but what a quorum does not answer.
+next. Nothing waits for a timer but what a quorum does not answer; the time limits of operations are kept by one.
 
 Not everything is asked. While something that may change the state is being ordered for this client, what reads goes
 along: to order more operations costs next to nothing, and replicas that are just executing seldom answer alike. Nor is,
@@ -19,12 +19,22 @@ from quorate.client.coalescer import Coalescer
 from quorate.client.gathering import Gathering
 from quorate.client.reads import Answered, Reads, ToBeOrdered
 from quorate.client.session import SendRequest
-from quorate.client.waiting import CLOSED, ClientLimits, Waiting, WaitingOperations, fail_all, new_waiting
+from quorate.client.waiting import (
+    CLOSED,
+    ClientLimits,
+    Waiting,
+    WaitingOperations,
+    fail_all,
+    new_waiting,
+    next_expiry,
+    time_out,
+)
 from quorate.client.worth import Worth
 from quorate.config import ClusterConfiguration
-from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
+from quorate.errors import RequestFailed, RequestRefused
 from quorate.messages.reads import ReadReply
 
+_TOO_LATE: Final = "the replicas did not agree on an answer in time"
 READS_MAX: Final = 4
 """READs under way at once: more than one, so that one that waits for a commit does not hold up the others."""
 
@@ -39,7 +49,11 @@ class _Carried:
         self.sent = sent
         """When, in monotonic microseconds."""
         self.ordered = 0
-        """How many of them had to be ordered."""
+        """How many of them had to be ordered, or were given up."""
+
+    def is_deserted(self) -> bool:
+        """Whether nobody waits for any of them any more."""
+        return all(waiting.future.done() for waiting in self.waiting)
 
 
 class Queries:
@@ -62,7 +76,9 @@ class Queries:
         """By nonce."""
         self._gathering = Gathering()
         self._worth = Worth()
-        self._alarm = Alarm(self._settle)
+        self._alarm = Alarm(self._ring)
+        self._expiry: int | None = None
+        """No operation's time is up before this."""
         self._dispatch_handle: asyncio.Handle | None = None
         self._is_closed = False
 
@@ -76,6 +92,9 @@ class Queries:
             self._coalescer.enqueue(waiting)
         else:
             self._queue.append(waiting)
+            if waiting.deadline is not None and (self._expiry is None or waiting.deadline < self._expiry):
+                self._expiry = waiting.deadline
+                self._alarm.set(waiting.deadline)
             self._schedule()
         return waiting.future
 
@@ -88,6 +107,8 @@ class Queries:
         """Nothing is sent any more; whoever waits is told so. What only reads has no outcome to worry about."""
         self._is_closed = True
         self._alarm.stop()
+        if self._dispatch_handle is not None:
+            self._dispatch_handle.cancel()
         error = RequestFailed("the client was closed before the operation was answered")
         fail_all(self._queue, error)
         for carried in self._carried.values():
@@ -114,12 +135,11 @@ class Queries:
         if self._gathering.are_more_coming(len(self._queue)):
             self._schedule()
             return
-        while self._queue and len(self._reads) < READS_MAX and not self._is_closed:
+        while self._queue and len(self._reads) < READS_MAX:
             taken = self._queue.take()
             if taken:
-                deadline = min((one.deadline for one in taken if one.deadline is not None), default=None)
                 operations, now = tuple([waiting.operation for waiting in taken]), microseconds_now()
-                self._carried[self._reads.begin(operations, now, deadline)] = _Carried(taken, now)
+                self._carried[self._reads.begin(operations, now)] = _Carried(taken, now)
         self._settle()
 
     def _settle(self) -> None:
@@ -135,23 +155,39 @@ class Queries:
                 case ToBeOrdered(nonce, places):
                     carried = self._carried[nonce]
                     carried.ordered = len(places)
-                    for place in places:
-                        self._have_ordered(carried.waiting[place])
+                    self._have_ordered([carried.waiting[place] for place in places], now)
         for nonce in [nonce for nonce in self._carried if not self._reads.is_under_way(nonce)]:
             done = self._carried.pop(nonce)
             self._gathering.expected = len(done.waiting)
             self._worth.note(len(done.waiting), done.ordered, done.sent, now)
-        deadline = self._reads.next_deadline()
-        if deadline is not None:
-            self._alarm.set(deadline)
+        for deadline in (self._reads.next_deadline(), self._expiry):
+            if deadline is not None:
+                self._alarm.set(deadline)
         if self._queue:
             self._schedule()
 
-    def _have_ordered(self, waiting: Waiting) -> None:
-        if waiting.deadline is not None and microseconds_now() >= waiting.deadline:
-            fail_all([waiting], RequestTimeout("the replicas did not agree on an answer in time"))
-        elif not waiting.future.done():
-            self._coalescer.enqueue(waiting)
+    def _have_ordered(self, asked: list[Waiting], now: int) -> None:
+        time_out(asked, now, _TOO_LATE)
+        for waiting in asked:
+            if not waiting.future.done():
+                self._coalescer.take_over(waiting)
+
+    def _ring(self) -> None:
+        """Some deadline may be due: READs are given up, operations time out."""
+        now = microseconds_now()
+        if self._expiry is not None and now >= self._expiry:
+            self._sweep(now)
+        self._settle()
+
+    def _sweep(self, now: int) -> None:
+        """Time out whatever is due, and note when to look again. A READ goes on as long as somebody waits for it."""
+        in_flight = [waiting for carried in self._carried.values() for waiting in carried.waiting]
+        time_out([*in_flight, *self._queue], now, _TOO_LATE)
+        self._queue.drop_done()
+        for nonce, carried in self._carried.items():
+            if carried.is_deserted():
+                carried.ordered = self._reads.abandon(nonce)
+        self._expiry = next_expiry([*in_flight, *self._queue], now)
 
 
 def _tell(waiting: Waiting, result: bytes) -> None:

@@ -121,12 +121,11 @@ class Reads:
     def __len__(self) -> int:
         return len(self._readings)
 
-    def begin(self, operations: tuple[bytes, ...], now: int, deadline: int | None = None) -> int:
-        """Ask all replicas; the nonce by which the effects name this READ. Nobody waits beyond *deadline*."""
+    def begin(self, operations: tuple[bytes, ...], now: int) -> int:
+        """Ask all replicas; the nonce by which the effects name this READ."""
         nonce = self._next_nonce
         self._next_nonce += 1
-        due = now + self._patience if deadline is None else min(now + self._patience, deadline)
-        self._readings[nonce] = _Reading(Certificates(self._quorums), len(operations), now, due)
+        self._readings[nonce] = _Reading(Certificates(self._quorums), len(operations), now, now + self._patience)
         frame = self._authenticator.seal_read(Read(self._authenticator.client_id, nonce, operations))
         self._effects.append(SendRequest(self._everyone, frame))
         return nonce
@@ -134,6 +133,11 @@ class Reads:
     def is_under_way(self, nonce: int) -> bool:
         """Whether some operation of a READ has neither a result nor been given up."""
         return nonce in self._readings
+
+    def abandon(self, nonce: int) -> int:
+        """Nobody waits for a READ any more that is under way: it has no more effects. How many of its operations have
+        no result."""
+        return len(self._readings.pop(nonce).open)
 
     def awaits(self, reply: ReadReply) -> bool:
         """Whether an answer, not verified yet, may still tell something."""

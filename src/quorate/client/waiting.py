@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from quorate.client.alarm import MICROSECONDS, microseconds_now
 from quorate.client.sizes import OPERATION_HEADER_BYTES, request_overhead_bytes
 from quorate.config import ClusterConfiguration
-from quorate.errors import RequestFailed
+from quorate.errors import RequestFailed, RequestTimeout
 from quorate.messages.protocol import OPERATIONS_MAX
 
 
@@ -24,6 +24,8 @@ class ClientLimits(NamedTuple):
 
 
 CLOSED: Final = "the client is closed: connect again"
+_SWEEP_MICROSECONDS: Final = 10_000
+"""Time limits are looked at no more often than this."""
 
 Operation = bytes | bytearray | memoryview
 """What a caller may hand over."""
@@ -63,6 +65,18 @@ def fail_all(waiting: Iterable[Waiting], error: RequestFailed) -> None:
     for one in waiting:
         if not one.future.done():
             one.future.set_exception(type(error)(*error.args))
+
+
+def time_out(waiting: Iterable[Waiting], now: int, text: str) -> None:
+    """Tell those whose time is up."""
+    due = [one for one in waiting if one.deadline is not None and one.deadline <= now]
+    fail_all(due, RequestTimeout(text))
+
+
+def next_expiry(waiting: Iterable[Waiting], now: int) -> int | None:
+    """When to look at the time limits of these again; None: nobody has one."""
+    deadlines = [one.deadline for one in waiting if one.deadline is not None and not one.future.done()]
+    return max(min(deadlines), now + _SWEEP_MICROSECONDS) if deadlines else None
 
 
 class WaitingOperations:

@@ -10,7 +10,8 @@ PAUSE_MAX: Final = 1_000_000
 
 class Worth:
     """A READ that fails is time lost. Who asks for keys that expire, or for what others write without a pause, has it
-    ordered for as long as the READ took; after each further one that fails twice as long, until one succeeds.
+    ordered for as long as the READ took; after each further one that fails twice as long, until one succeeds. Those
+    that were under way already say nothing new: several that fail together count once.
 
     Times are monotonic microseconds.
     """
@@ -18,6 +19,7 @@ class Worth:
     def __init__(self) -> None:
         self._pause = 0
         self._until = 0
+        self._failed_at = 0
 
     def is_given(self, now: int) -> bool:
         """Whether to ask."""
@@ -25,5 +27,8 @@ class Worth:
 
     def note(self, asked: int, ordered: int, sent: int, now: int) -> None:
         """Of so many operations of a READ that was sent at *sent*, so many have to be ordered."""
-        self._pause = min(max(2 * self._pause, now - sent), PAUSE_MAX) if 2 * ordered > asked else 0
-        self._until = now + self._pause
+        if 2 * ordered <= asked:
+            self._pause = self._until = 0
+        elif sent >= self._failed_at:
+            self._pause = min(max(2 * self._pause, now - sent), PAUSE_MAX)
+            self._until, self._failed_at = now + self._pause, now
