@@ -10,10 +10,12 @@ from core.group import Group
 from quorate.config import Settings
 from quorate.core import pace
 from quorate.core.paced import CLIENTS_MAX, GAPS
-from quorate.messages.protocol import Message, PrePrepare
+from quorate.messages.protocol import Batches, Message, PrePrepare
 
 MILLISECOND = 1000
-SETTINGS = Settings(tentative_execution=False)
+SETTINGS = Settings(tentative_execution=False, view_change_timeout_max_ms=12_000)
+WHILE = SETTINGS.view_change_timeout_max_ms * MILLISECOND
+"""How long what others have shown protects a slow primary."""
 
 
 class Slow:
@@ -21,7 +23,7 @@ class Slow:
 
     def __init__(self, settings: Settings = SETTINGS, replica_count: int = 4) -> None:
         self.group = Group(replica_count, settings)
-        self.session = self.group.open_session()
+        self.sessions = [self.group.open_session(client, timestamp=1 + client) for client in range(2)]
         self.timestamp = 0
         self.held: list[tuple[int, int, Message, bytes]] = []
         self.group.reaches = self.reaches
@@ -34,10 +36,10 @@ class Slow:
         self.held.append((sender, receiver, message, batch.data))
         return False
 
-    def ask(self, delay: int, *receivers: int) -> None:
+    def ask(self, delay: int, *receivers: int, client: int = 0) -> None:
         """One request, to all by default; what the primary proposes arrives after so many milliseconds."""
         self.timestamp += 1
-        self.group.submit(self.group.request((b"add 1",), self.session, self.timestamp), *receivers)
+        self.group.submit(self.group.request((b"add 1",), self.sessions[client], self.timestamp, client), *receivers)
         self.group.now += delay * MILLISECOND
         self.group.wall += delay * MILLISECOND
         held, self.held = self.held, []
@@ -57,7 +59,7 @@ def test_timer_5_a_primary_that_proposes_late_is_left() -> None:
     assert slow.views == {0}
     slow.ask(50)
     assert slow.views == {1}
-    assert slow.group.replicas[1].report().last_executed == GAPS + 1
+    assert slow.group.replicas[1].report().last_executed == GAPS + 2
     assert any(
         trace.event == "view-change" and trace.details["reason"] == "the primary proposes late"
         for trace in slow.group.traces[2]
@@ -100,6 +102,40 @@ def test_timer_5_where_f_plus_1_others_were_no_faster_the_primary_stays() -> Non
     assert slow.views == {3}
 
 
+def test_timer_5_what_one_other_that_was_fast_has_shown_is_not_enough() -> None:
+    """It may be faulty, and have done nothing else."""
+    core = core_with({b"client": 60_000}, 1000).core(2)
+    core.pace.shown = {1: 1000, 3: 60_000}
+    assert not pace.judge(core)
+    core.pace.shown = {1: 1000, 3: 20_000}
+    assert pace.judge(core)
+
+
+def test_timer_5_what_others_have_shown_protects_a_slow_one_for_a_while_only() -> None:
+    """A faulty client, while it is alone, makes the primaries 0, 1 and 2 seem slow. Then replica 3, faulty, is slow."""
+    slow = Slow()
+    while min(slow.views) < 3:
+        slow.ask(450)
+    began = slow.group.now
+    while slow.views == {3}:
+        slow.ask(400, client=1)
+    assert slow.views == {4}
+    assert WHILE <= slow.group.now - began < WHILE + 500 * MILLISECOND
+    for _ in range(5 * GAPS):
+        slow.ask(1, client=1)
+    assert slow.views == {4}
+
+
+def test_timer_5_where_all_are_slow_one_view_is_lost_in_a_while() -> None:
+    slow = Slow()
+    while min(slow.views) < 3:
+        slow.ask(500)
+    began = slow.group.now
+    while slow.group.now < began + 5 * WHILE // 2:
+        slow.ask(500)
+    assert slow.views == {5}
+
+
 def test_timer_5_a_slow_one_is_left_for_those_that_were_fast() -> None:
     """All have been the primary once; what they showed then is remembered."""
     slow = Slow()
@@ -115,6 +151,52 @@ def test_timer_5_a_few_slow_ones_among_many_are_nothing() -> None:
     for number in range(10 * GAPS):
         slow.ask(50 if number % 3 == 0 else 1)
     assert slow.views == {0}
+
+
+class Fetched:
+    """An honest client's samples share batches with what a faulty one sent to the primary alone; what the primary
+    answers to those who fetch it is lost for so many milliseconds from its proposal on."""
+
+    def __init__(self) -> None:
+        self.group = Group(4, SETTINGS)
+        self.faulty = self.group.open_session()
+        self.honest = self.group.open_session(client=1, timestamp=2)
+        self.timestamp = 0
+
+    def ask(self, lost: int) -> None:
+        group, primary = self.group, self.group.replicas[0]
+        self.timestamp += 1
+        large = group.request((b"add 1" + b" " * 2000,), self.faulty, self.timestamp)
+        sample = group.request((b"add 1",), self.honest, self.timestamp, client=1)
+        primary.core.unreached.clear()
+        for frame in (large, sample):
+            primary.receive(group.authenticators[0].open(frame), group.now, group.wall)
+        group.submit(sample, 1, 2, 3)
+        group.reaches = lambda sender, receiver, message: not isinstance(message, Batches)
+        group.settle(0)
+        group.advance(lost)
+        group.reaches = lambda sender, receiver, message: True
+        group.advance(200)
+
+    @property
+    def views(self) -> set[int]:
+        return {replica.report().view for replica in self.group.replicas}
+
+
+def test_timer_5_what_a_client_kept_from_the_backups_is_not_the_primarys_fault() -> None:
+    fetched = Fetched()
+    for _ in range(2 * GAPS):
+        fetched.ask(0)
+    assert fetched.group.core(2).last_executed == 2 + 2 * GAPS
+    assert fetched.views == {0}
+
+
+def test_timer_5_a_primary_that_is_late_with_bodies_is_late() -> None:
+    """One client that works with it does not hide that."""
+    fetched = Fetched()
+    for _ in range(GAPS):
+        fetched.ask(150)
+    assert fetched.views == {1}
 
 
 def core_with(gaps: dict[bytes, int], agreement: int) -> Group:
@@ -143,6 +225,25 @@ def test_timer_5_who_sees_that_another_has_left_is_less_patient() -> None:
     group.run()
     assert 3 in core.views.view_changes
     assert pace.judge(core)
+
+
+def test_timer_5_who_has_left_makes_others_less_patient_for_a_few_samples_once_a_view() -> None:
+    """A faulty replica may say so as long as it likes."""
+    slow = Slow(Settings(tentative_execution=False, slow_primary_factor=100))
+    known = slow.group.core(2).pace
+    slow.group.core(3).pace.is_slow = True
+    slow.group.settle(3)
+    slow.group.run()
+    assert known.hurried == GAPS
+    known.note_left(3)
+    for _ in range(GAPS):
+        assert known.hurried > 0
+        slow.ask(1)
+        known.note_left(3)
+    assert known.hurried == 0
+    known.begin(slow.group.now)
+    known.note_left(3)
+    assert known.hurried == GAPS
 
 
 def test_the_clients_whose_gaps_are_kept_are_bounded() -> None:

@@ -264,7 +264,7 @@ OF_SEPARATE_TRANSMISSION = [
     mutant(
         "what is fetched need not be authentic",
         SEPARATE + "take_body",
-        "slot.parked = slot.parked._replace(batch=batch, reconsider_at=None)",
+        "slot.parked = filled(core, slot.parked, batch)",
         "from quorate.core import normal_case\n"
         "        frame, slot.parked = slot.parked.frame, None\n"
         "        core.parked.discard(slot.sequence_number)\n"
@@ -285,13 +285,18 @@ OF_SEPARATE_TRANSMISSION = [
         played="test_a_large_request_sent_to_the_primary_alone_would_cost_a_view",
         redundant="the client sends it again, to all; one that does not costs views",
     ),
-    mutant(
+    Mutant(
         "one body is believed, whoever spoilt its authentication",
-        SEPARATE + "take_body",
-        "if admission.first_unauthentic_request(core, batch) is None:\n        del",
-        "if True:\n        del",
+        (
+            Edit(
+                SEPARATE + "take_body",
+                "if admission.first_unauthentic_request(core, batch) is None:\n        del",
+                "if True:\n        del",
+            ),
+            Edit(NORMAL + "reconsider", "core.missing.setdefault(parked.digest, 0)", "pass"),
+        ),
         "traitors",
-        "wrong-bodies",
+        ("wrong-bodies",),
         budget=20,
         played="test_a_liar_that_spoils_a_body_would_be_the_only_one_who_is_asked",
     ),
@@ -491,7 +496,7 @@ OF_PACE = [
     mutant(
         "who sees that others have left is as patient as before",
         PACE + "judge",
-        "if core.views.view_changes:",
+        "if pace.hurried:",
         "if False:",
         "traitors",
         "slow-primary",
@@ -513,12 +518,56 @@ OF_PACE = [
     mutant(
         "primaries are left for ever where all are slow",
         PACE + "judge",
-        "len(others) < core.quorums.weak or shown > SLOWER * others[core.quorums.faults]",
+        "not is_known or shown > SLOWER * others[core.quorums.faults]",
         "True",
         "impatient",
         budget=20,
         rule="TIMER-5",
         played="test_where_all_are_slow_views_would_change_for_ever",
+    ),
+    mutant(
+        "what others showed once protects a slow primary for ever",
+        PACE + "judge",
+        " and core.now < pace.began + core.timers.limit",
+        "",
+        "traitors",
+        "slow-primary",
+        budget=20,
+        rule="TIMER-5",
+        played="test_a_passing_trouble_would_protect_a_slow_primary_for_ever",
+    ),
+    mutant(
+        "who has left makes others less patient for ever",
+        PACE + "executed",
+        "max(0, pace.hurried - 1)",
+        "pace.hurried",
+        "traitors",
+        "slow-primary",
+        budget=20,
+        rule="TIMER-5",
+        played="test_one_that_says_it_leaves_would_make_all_less_patient_for_ever",
+    ),
+    mutant(
+        "the primary is blamed for what its backups do not ask for",
+        PACE + "proposed",
+        "core.now - excused - ",
+        "core.now - ",
+        "liars",
+        "backups-only",
+        budget=20,
+        rule="TIMER-5",
+        played="test_a_client_that_sends_to_the_primary_alone_would_cost_a_view",
+    ),
+    mutant(
+        "the primary is not blamed for bodies that come late",
+        "core.separate:filled",
+        "min(core.now - parked.since, patience(core))",
+        "core.now - parked.since",
+        "traitors",
+        "slow-primary",
+        budget=20,
+        rule="TIMER-5",
+        played="test_a_primary_that_is_late_with_bodies_would_stay",
     ),
 ]
 

@@ -257,7 +257,7 @@ def views_among_liars(seed: int, seconds: int) -> int:
     return SimulatedWorld(plan).run().views
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, 4, 6])
 def test_macs_that_cost_a_view_would_cost_every_view(seed: int) -> None:
     """Each liar ends at most one view of each replica, however long it goes on. Without the rule views end as long as
     the liars wish. Honest clients are answered in between, mostly in time: the judge need not notice."""

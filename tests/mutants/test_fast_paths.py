@@ -13,7 +13,7 @@ from client.test_reads import reply as answer_of
 from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from client.test_votes import reply as reply_in
 from core.group import Group, total_of
-from core.test_slow_primary import Slow, core_with
+from core.test_slow_primary import WHILE, Fetched, Slow, core_with
 from mutants.catalogue import named
 from mutants.mutation import mutated
 from paper.test_reads import COMMITTED, believed, lie, votes_of, written_at_one
@@ -617,3 +617,55 @@ def test_where_all_are_slow_views_would_change_for_ever() -> None:
     assert views_after(12 * GAPS, lambda number: 50) == {3}
     with mutated(named("primaries are left for ever")):
         assert min(views_after(12 * GAPS, lambda number: 50)) > 3
+
+
+def test_a_passing_trouble_would_protect_a_slow_primary_for_ever() -> None:
+    def views() -> set[int]:
+        slow = Slow()
+        for replica in slow.group.replicas:
+            replica.core.pace.shown = {1: 500_000, 2: 500_000, 3: 500_000}
+            replica.core.pace.begin(slow.group.now)
+        end = slow.group.now + 2 * WHILE
+        while slow.group.now < end and slow.views == {0}:
+            slow.ask(500)
+        return slow.views
+
+    assert views() == {1}
+    with mutated(named("what others showed once")):
+        assert views() == {0}
+
+
+def test_one_that_says_it_leaves_would_make_all_less_patient_for_ever() -> None:
+    """Replica 3 says so once. Later the primary takes more than half of what it may."""
+
+    def views() -> set[int]:
+        slow = Slow()
+        for number in range(4 * GAPS):
+            if number == GAPS:
+                slow.group.core(3).pace.is_slow = True
+                slow.group.settle(3)
+            slow.ask(8 if number > 3 * GAPS else 1)
+        return {slow.group.core(number).view for number in range(3)}
+
+    assert views() == {0}
+    with mutated(named("who has left makes others less patient")):
+        assert views() == {1}
+
+
+def views_after_fetching(milliseconds: int) -> set[int]:
+    fetched = Fetched()
+    for _ in range(GAPS):
+        fetched.ask(milliseconds)
+    return fetched.views
+
+
+def test_a_client_that_sends_to_the_primary_alone_would_cost_a_view() -> None:
+    assert views_after_fetching(0) == {0}
+    with mutated(named("the primary is blamed")):
+        assert views_after_fetching(0) == {1}
+
+
+def test_a_primary_that_is_late_with_bodies_would_stay() -> None:
+    assert views_after_fetching(150) == {1}
+    with mutated(named("the primary is not blamed")):
+        assert views_after_fetching(150) == {0}

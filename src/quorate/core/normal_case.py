@@ -138,7 +138,7 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         admission.refuse(core, message, reason)
         return
     slot = core.log.slot(message.sequence_number)
-    slot.parked = Parked(batch.digest, batch, opened.frame, None)
+    slot.parked = Parked(batch.digest, batch, opened.frame, core.now)
     core.parked.add(slot.sequence_number)
     core.touched.add(slot.sequence_number)
 
@@ -166,7 +166,7 @@ def reconsider(core: Core, slot: Slot) -> None:
     slot.parked = None
     core.parked.discard(slot.sequence_number)
     core.missing.pop(batch.digest, None)
-    pace.proposed(core, slot.sequence_number, batch)
+    pace.proposed(core, slot.sequence_number, batch, parked.excused)
     accept(core, slot, batch, parked.frame)
     watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:

@@ -3,11 +3,15 @@
 Now and then a client sends a request to all replicas. A backup then knows that it waits, and looks at the *gap*: the
 time until it is proposed, as far as nothing else was under way. A primary that has nothing else to do needs for that
 about as long as the replicas then need to agree, which a primary cannot make seem longer. One whose gaps are several
-times that is left, unless f + 1 others have shown, as primaries, that nobody is much faster here.
+times that is left. Once f + 1 others have been the primary, for a while only if f + 1 of them were much faster: where
+nobody is, the network or the machines are slow. After that while it is left all the same: what others have shown may
+have been a passing trouble, or a faulty client's doing. So where all are slow one view is lost in each such while.
 
 No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
 sends to the backups alone they pass on at once, and what the primary never proposes makes no gap: that is what the
-view-change timer is for. After Aardvark (NSDI'09), which expects a throughput that earlier views have shown.
+view-change timer is for. What a client sends to the primary alone the backups have to fetch; for the time that they
+wait before they ask (SEP-3) no primary is blamed. After Aardvark (NSDI'09), which expects a throughput that earlier
+views have shown.
 """
 
 from __future__ import annotations
@@ -38,8 +42,8 @@ def arrived(core: Core, request: Request) -> None:
         pace.samples[request.client] = Sample(request.session, request.timestamp, core.now)
 
 
-def proposed(core: Core, sequence_number: int, batch: OpenBatch) -> None:
-    """The primary's proposal was accepted here: the gaps of the samples in it."""
+def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int) -> None:
+    """The primary's proposal was accepted here: the gaps of the samples in it, without what is excused of them."""
     pace = core.pace
     if not pace.samples:
         return
@@ -50,7 +54,8 @@ def proposed(core: Core, sequence_number: int, batch: OpenBatch) -> None:
             continue
         del pace.samples[request.client]
         if sequence_number == done + 1 and sample.timestamp == request.timestamp:
-            pace.note_gap(request.client, core.now - max(sample.since, pace.busy_until))
+            gap = core.now - excused - max(sample.since, pace.busy_until)
+            pace.note_gap(request.client, max(0, gap))
             pace.proposed = (sequence_number, core.now)
 
 
@@ -62,20 +67,22 @@ def executed(core: Core, sequence_number: int) -> None:
         pace.agreements.append(core.now - pace.proposed[1])
         pace.proposed = None
         pace.is_slow = judge(core)
+        pace.hurried = max(0, pace.hurried - 1)
 
 
 def judge(core: Core) -> bool:
-    """Whether this view's primary is slow. Who sees that another replica has left the view already is less patient: so
-    that a quorum leaves, or nobody."""
+    """Whether this view's primary is slow. Who sees that another replica has left the view is less patient for a few
+    samples: so that a quorum leaves, or nobody."""
     pace, medians = core.pace, core.pace.medians()
     if not medians or len(pace.agreements) < GAPS:
         return False
     shown = pace.shown[core.primary] = median_high(medians)
     allowed = core.settings.slow_primary_factor * median_high(pace.agreements) + LEAST
-    if core.views.view_changes:
+    if pace.hurried:
         allowed //= 2
     too_long = [gap for gap in medians if gap > allowed]
     if 2 * len(too_long) <= len(medians):
         return False
     others = sorted(gap for replica, gap in pace.shown.items() if replica != core.primary)
-    return len(others) < core.quorums.weak or shown > SLOWER * others[core.quorums.faults]
+    is_known = len(others) >= core.quorums.weak and core.now < pace.began + core.timers.limit
+    return not is_known or shown > SLOWER * others[core.quorums.faults]

@@ -36,6 +36,12 @@ class Pace:
         """When something was executed last."""
         self.shown: dict[int, int] = {}
         """The median gap of each replica when it was the primary last."""
+        self.began = 0
+        """When the present view began: when the one before it was left."""
+        self.left: set[int] = set()
+        """Who else has left the present view, or a later one."""
+        self.hurried = 0
+        """How many samples more are judged with less patience for that."""
         self.is_slow = False
 
     def note_gap(self, client: bytes, gap: int) -> None:
@@ -50,8 +56,17 @@ class Pace:
         """Of each client that has shown enough."""
         return [median_high(gaps) for gaps in self.gaps.values() if len(gaps) == GAPS]
 
-    def begin(self) -> None:
-        """A view begins, or ends."""
+    def note_left(self, replica: int) -> None:
+        """Another replica has left this view: once a view that makes this one less patient, for a while."""
+        if replica not in self.left:
+            self.left.add(replica)
+            self.hurried = GAPS
+
+    def begin(self, now: int) -> None:
+        """A view ends, and the next one begins."""
+        self.began = now
+        self.left.clear()
+        self.hurried = 0
         self.samples.clear()
         self.gaps.clear()
         self.proposed = None

@@ -65,9 +65,19 @@ def complete(core: Core, slot: Slot) -> OpenBatch | None:
     if batch is None:
         await_body(core, slot, parked)
         return None
-    slot.parked = parked._replace(batch=batch, reconsider_at=None)
+    slot.parked = filled(core, parked, batch)
     core.missing.pop(parked.digest, None)
     return batch
+
+
+def filled(core: Core, parked: Parked, batch: OpenBatch) -> Parked:
+    """A proposal whose requests are here now. A client may have sent them to the primary alone, which cannot know."""
+    return parked._replace(batch=batch, reconsider_at=None, excused=min(core.now - parked.since, patience(core)))
+
+
+def patience(core: Core) -> int:
+    """How long the requests that a proposal lacks are given to come by themselves (SEP-3)."""
+    return core.status_interval // 2
 
 
 def fill_in(core: Core, slim: Slim) -> OpenBatch | None:
@@ -95,7 +105,7 @@ def await_body(core: Core, slot: Slot, parked: Parked) -> None:
     if parked.digest in core.missing:
         slot.parked = parked._replace(reconsider_at=None)
     elif parked.reconsider_at is None:
-        slot.parked = parked._replace(reconsider_at=core.now + core.status_interval // 2)
+        slot.parked = parked._replace(reconsider_at=core.now + patience(core))
     elif core.now >= parked.reconsider_at:
         slot.parked = parked._replace(reconsider_at=None)
         core.missing[parked.digest] = 0
@@ -111,7 +121,7 @@ def take_body(core: Core, batch: OpenBatch) -> bool:
         return True
     for slot in slots:
         assert slot.parked is not None
-        slot.parked = slot.parked._replace(batch=batch, reconsider_at=None)
+        slot.parked = filled(core, slot.parked, batch)
         core.touched.add(slot.sequence_number)
     if admission.first_unauthentic_request(core, batch) is None:
         del core.missing[batch.digest]

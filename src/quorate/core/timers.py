@@ -25,7 +25,7 @@ def on_view_left(core: Core) -> None:
     timers.progress_since = None
     timers.behind_since = None
     timers.timed = None
-    core.pace.begin()
+    core.pace.begin(core.now)
 
 
 def on_view_wanted(core: Core) -> None:

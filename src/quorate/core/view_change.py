@@ -81,6 +81,8 @@ def on_view_change(core: Core, opened: Opened) -> None:
         admission.refuse(core, message, reason)
         return
     core.views.view_changes[message.replica] = (message, opened.frame)
+    if message.view > core.view:
+        core.pace.note_left(message.replica)
 
 
 def conclude(core: Core) -> None:
