@@ -146,6 +146,22 @@ def test_sep_1_after_a_backup_had_to_fetch_the_clients_next_ones_go_along() -> N
     assert isinstance(open_proposal(decode_envelope(slot.frame).attachments[0]), Slim)
 
 
+def test_sep_3_who_is_late_with_its_requests_each_time_stalls_nobody_each_time() -> None:
+    """A client sends to the primary, and to the backups only 40 ms later: just too late to be of use."""
+    group = Group()
+    session = group.open_session()
+    waits = 0
+    for timestamp in range(1, 12):
+        frame = group.request(LARGE, session, timestamp)
+        group.submit(frame, 0)
+        group.advance(15)
+        waits += totals(group) != [300 * timestamp] * 4
+        group.advance(25)
+        group.submit(frame, 1, 2, 3)
+    assert waits == 0
+    assert 0 < count(group, FetchBatches) <= 3
+
+
 def test_sep_1_who_lags_and_fetches_old_bodies_does_not_count() -> None:
     group = Group()
     session = group.open_session()

@@ -8,10 +8,10 @@ nobody is, the network or the machines are slow. After that while it is left all
 have been a passing trouble, or a faulty client's doing. So where all are slow one view is lost in each such while.
 
 No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
-sends to the backups alone they pass on at once, and what the primary never proposes makes no gap: that is what the
-view-change timer is for. What a client sends to the primary alone the backups have to fetch; for the time that they
-wait before they ask (SEP-3) no primary is blamed. After Aardvark (NSDI'09), which expects a throughput that earlier
-views have shown.
+sends to the backups alone they pass on at once, unless it is large (SEP-4), and what the primary never proposes makes
+no gap: that is what the view-change timer is for. What a client sends to the primary alone the backups have to fetch;
+for the time that they wait before they ask (SEP-3) no primary is blamed. After Aardvark (NSDI'09), which expects a
+throughput that earlier views have shown.
 """
 
 from __future__ import annotations

@@ -76,8 +76,9 @@ def filled(core: Core, parked: Parked, batch: OpenBatch) -> Parked:
 
 
 def patience(core: Core) -> int:
-    """How long the requests that a proposal lacks are given to come by themselves (SEP-3)."""
-    return core.status_interval // 2
+    """How long the requests that a proposal lacks are given to come by themselves (SEP-3). That is short: all in their
+    batch wait as long, and only a primary that is asked for them learns that their client is late (SEP-1)."""
+    return core.status_interval // 10
 
 
 def fill_in(core: Core, slim: Slim) -> OpenBatch | None:
