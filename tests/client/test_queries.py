@@ -22,7 +22,7 @@ from quorate.client.worth import PAUSE_MAX
 from quorate.config import Settings
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.protocol import Reply
-from quorate.messages.reads import Answer, ReadReply
+from quorate.messages.reads import READ_OPERATIONS_MAX, Answer, ReadReply
 
 SLOW = Settings(view_change_timeout_ms=3_600_000, view_change_timeout_max_ms=3_600_000)
 """Nothing is sent again, and no READ is given up, within a test."""
@@ -54,6 +54,15 @@ def test_what_is_asked_at_once_shares_a_read(fake_cluster: Any, run: Any) -> Non
             results = await asyncio.gather(*(client.query(b"get %d" % number) for number in range(500)))
             assert results == [b"got get %d" % number for number in range(500)]
             assert len(cluster.replicas[0].reads) == 1
+
+    run(scenario())
+
+
+def test_what_is_more_than_a_read_has_goes_into_the_next(fake_cluster: Any, run: Any) -> None:
+    async def scenario() -> None:
+        async with fake_cluster(settings=SLOW, has_read_only_path=True) as cluster, connect(cluster.path) as client:
+            await asyncio.gather(*(client.query(b"get x") for _ in range(READ_OPERATIONS_MAX + 1)))
+            assert [len(read.operations) for read in cluster.replicas[0].reads] == [READ_OPERATIONS_MAX, 1]
 
     run(scenario())
 

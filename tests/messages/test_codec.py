@@ -26,6 +26,7 @@ from quorate.messages.codec import (
     without_attachments,
 )
 from quorate.messages.protocol import Batch, Commit, Message, Request
+from quorate.messages.reads import READ_OPERATIONS_MAX
 
 KINDS = get_args(Message)
 
@@ -118,6 +119,7 @@ def bounds() -> list[tuple[str, object]]:
     digest, client = b"d" * 32, b"c" * 32
     request = [1, client, 1, 1, [b"x"]]
     commit = [4, 1, 1, digest, 1]
+    read, answers = [20, client, 1, [b"x"]], [21, client, 1, 1, [None], 0]
     status = [9, 0, False, 0, 0, b"", 0, [], 0]
     cases: list[tuple[str, object]] = [
         ("short client", [1, client[:-1], 1, 1, []]),
@@ -125,6 +127,9 @@ def bounds() -> list[tuple[str, object]]:
         ("negative session", [1, client, -1, 1, []]),
         ("huge timestamp", [1, client, 1, 2**63, []]),
         ("too many operations", [1, client, 1, 1, [b""] * (protocol.OPERATIONS_MAX + 1)]),
+        ("a read of nothing", [*read[:3], []]),
+        ("a read of too much", [*read[:3], read[3] * (READ_OPERATIONS_MAX + 1)]),
+        ("too many answers", [*answers[:4], [None] * (READ_OPERATIONS_MAX + 1), 0]),
         ("operations that are none", [1, client, 1, 1, [1]]),
         ("operations as one", [1, client, 1, 1, b"x"]),
         ("negative view", [4, -1, 1, digest, 1]),
@@ -148,9 +153,8 @@ def bounds() -> list[tuple[str, object]]:
         ("long path", [15, 1, [[0] * 17], 0]),
         ("huge index", [15, 1, [[2**32]], 0]),
     ]
-    decode(msgspec.msgpack.encode(request))
-    decode(msgspec.msgpack.encode(commit))
-    decode(msgspec.msgpack.encode(status))
+    for message in (request, commit, status, read, answers):
+        decode(msgspec.msgpack.encode(message))
     return cases
 
 

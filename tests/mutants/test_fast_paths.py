@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import count as numbers_from
 
 import pytest
 
@@ -16,7 +17,7 @@ from core.group import Group, total_of
 from core.test_slow_primary import WHILE, Fetched, Slow, core_with
 from mutants.catalogue import named
 from mutants.mutation import mutated
-from paper.test_reads import COMMITTED, believed, lie, votes_of, written_at_one
+from paper.test_reads import COMMITTED, believed, lie, turn, votes_of, wait_at, written_at_one
 from paper.test_separate_requests import LARGE, count, spoilt
 from paper.test_tentative import SMALL, deceive, prepared_group
 from quorate.client.reads import Answered
@@ -47,7 +48,7 @@ from quorate.messages.protocol import (
     Status,
     ViewChange,
 )
-from quorate.messages.reads import Answer, ReadReply
+from quorate.messages.reads import READ_OPERATIONS_MAX, Answer, ReadReply
 
 X, Y, START = b"x" * 32, b"y" * 32, CheckpointClaim(0, b"0" * 32)
 
@@ -462,6 +463,32 @@ def test_a_client_would_fill_the_memory_with_reads() -> None:
     assert waiting() <= 16
     with mutated(named("any number of reads")):
         assert waiting() == 99
+
+
+def test_a_client_would_hold_up_what_is_ordered_by_its_reads() -> None:
+    """It sends them to the primary alone. What comes meanwhile, or is proposed in the same turn, waits for them."""
+
+    def operations_in_a_turn() -> int:
+        group = Group(4)
+        wait_at(group, 100, (b"get",) * 100)
+        return sum(len(said.answers) for said in turn(group))
+
+    assert operations_in_a_turn() < 2 * READ_OPERATIONS_MAX
+    with mutated(named("all reads that wait")):
+        assert operations_in_a_turn() == 10_000
+
+
+def test_a_client_would_hold_up_the_reads_of_others() -> None:
+    def turns_until_answered() -> int:
+        group = Group(4)
+        wait_at(group, 100, (b"get",) * READ_OPERATIONS_MAX)
+        wait_at(group, 1, client=1)
+        other = group.clients[1].client_id
+        return next(number for number in numbers_from(1) if other in [said.client for said in turn(group)])
+
+    assert turns_until_answered() == 2
+    with mutated(named("who asks for much")):
+        assert turns_until_answered() == 101
 
 
 def test_who_restarts_would_read_what_lies_before_its_own_answers() -> None:

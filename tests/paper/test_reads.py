@@ -15,7 +15,7 @@ from quorate.core.quorum import quorums_of
 from quorate.core.reads import WRITES
 from quorate.messages.access import RevokeClient, encode_access
 from quorate.messages.protocol import Commit, Decided, FetchState, Message, Outcome, Reply
-from quorate.messages.reads import Answer, Read, ReadReply
+from quorate.messages.reads import READ_BYTES_MAX, READ_OPERATIONS_MAX, Answer, Read, ReadReply
 
 SMALL = Settings(checkpoint_interval=4)
 COMMITTED = Settings(checkpoint_interval=4, tentative_execution=False)
@@ -249,6 +249,103 @@ def test_ro_6_a_read_lets_the_commit_that_it_waits_for_leave() -> None:
     group.read()
 
     assert sorted(results_of(group)) == [(number, b"5") for number in range(4)]
+
+
+# What it may cost
+
+
+def wait_at(group: Group, count: int, operations: tuple[bytes, ...] = (b"get",), client: int = 0) -> None:
+    """So many READs of a client come to replica 0, which does not settle."""
+    authenticator = group.clients[client]
+    for nonce in range(1, count + 1):
+        frame = authenticator.seal_read(Read(authenticator.client_id, nonce, operations))
+        group.replicas[0].receive(group.authenticators[0].open(frame), group.now, group.wall)
+
+
+def turn(group: Group) -> list[ReadReply]:
+    """What replica 0 answers in one turn."""
+    group.answers.clear()
+    group.settle(0)
+    return list(group.answers)
+
+
+def answer_with(group: Group, size: int) -> list[bytes]:
+    """Every result at replica 0 has so many bytes; the operations that it was asked for."""
+    asked: list[bytes] = []
+
+    def query(operation: bytes, context: object) -> bytes | None:
+        asked.append(operation)
+        return bytes(size)
+
+    group.services[0].query = query  # type: ignore[method-assign,assignment]
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("operations", "size", "in_a_turn"),
+    [(1, READ_BYTES_MAX // 4, 4), (1, READ_BYTES_MAX, 1), (100, 1, 6), (READ_OPERATIONS_MAX, 1, 1)],
+)
+def test_ro_8_what_one_turn_answers_is_bounded(operations: int, size: int, in_a_turn: int) -> None:
+    """In operations and in bytes: it ends with the READ that reaches a limit. What is left has the next turn, at
+    once."""
+    group = Group(4, SMALL)
+    answer_with(group, size)
+    wait_at(group, 20, (b"get",) * operations)
+
+    turns = []
+    while len(group.core(0).reads):
+        turns.append(turn(group))
+        assert (group.replicas[0].next_deadline() == group.now) == (len(group.core(0).reads) > 0)
+
+    assert {len(answered) for answered in turns[:-1]} == {in_a_turn}
+    answers = [said.answers for answered in turns for said in answered]
+    assert answers == [(Answer(bytes(size), 0),) * operations] * 20
+
+
+def test_ro_8_each_client_has_its_turn() -> None:
+    """Of one that asks for much the others see one READ before each of theirs."""
+    group = Group(4, SMALL)
+    wait_at(group, 20, (b"get",) * READ_OPERATIONS_MAX)
+    wait_at(group, 2, client=1)
+    first, second = group.clients[0].client_id, group.clients[1].client_id
+
+    turns = [[(said.client, said.nonce) for said in turn(group)] for _ in range(4)]
+
+    assert turns == [[(first, 1)], [(second, 1), (first, 2)], [(second, 2), (first, 3)], [(first, 4)]]
+
+
+def test_ro_8_what_was_given_up_while_it_had_no_turn_is_not_answered() -> None:
+    group = Group(4, SMALL)
+    asked = answer_with(group, 1)
+    wait_at(group, 3, (b"get",) * READ_OPERATIONS_MAX)
+    assert len(turn(group)) == 1
+
+    group.now += 3_600_000_000
+
+    assert {said.answers for said in turn(group)} == {(None,) * READ_OPERATIONS_MAX}
+    assert len(asked) == READ_OPERATIONS_MAX
+    assert len(group.core(0).reads) == 0
+
+
+def test_ro_8_who_waits_for_a_commit_keeps_nobody_awake() -> None:
+    group, _ = tentative_group()
+    wait_at(group, 1)
+    assert not turn(group)
+    deadline = group.replicas[0].next_deadline()
+    assert deadline is not None
+    assert deadline > group.now
+
+
+@pytest.mark.parametrize("limit", [READ_BYTES_MAX, 1024])
+def test_ro_8_what_a_read_has_no_room_for_is_ordered_and_what_follows_not_looked_at(limit: int) -> None:
+    """Ordered, one replica alone sends it whole (DIG-1)."""
+    group = Group(4, Settings(reply_bytes_max=limit))
+    asked = answer_with(group, 2 * limit // 5)
+    group.read(0, operations=(b"get",) * 5)
+
+    given = Answer(bytes(2 * limit // 5), 0)
+    assert group.answers[0].answers == (given, given, None, None, None)
+    assert len(asked) == 3
 
 
 # The gap (facts 3.3): a write that f + 1 vouch for and a read that a quorum vouches for may have only a liar in common

@@ -32,7 +32,7 @@ from quorate.client.waiting import (
 from quorate.client.worth import Worth
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed, RequestRefused
-from quorate.messages.reads import ReadReply
+from quorate.messages.reads import READ_OPERATIONS_MAX, ReadReply
 
 _TOO_LATE: Final = "the replicas did not agree on an answer in time"
 READS_MAX: Final = 4
@@ -71,7 +71,7 @@ class Queries:
         self._send = send
         self._coalescer = coalescer
         self._loop = asyncio.get_running_loop()
-        self._queue = WaitingOperations(configuration, limits)
+        self._queue = WaitingOperations(configuration, limits, READ_OPERATIONS_MAX)
         self._carried: dict[int, _Carried] = {}
         """By nonce."""
         self._gathering = Gathering()

@@ -82,7 +82,10 @@ def next_expiry(waiting: Iterable[Waiting], now: int) -> int | None:
 class WaitingOperations:
     """A queue, bounded in number and in bytes."""
 
-    def __init__(self, configuration: ClusterConfiguration, limits: ClientLimits) -> None:
+    def __init__(
+        self, configuration: ClusterConfiguration, limits: ClientLimits, operations_max: int = OPERATIONS_MAX
+    ) -> None:
+        self._operations_max = operations_max
         self._request_bytes_max = configuration.settings.request_bytes_max - request_overhead_bytes(configuration)
         self._limits = limits
         self._waiting: deque[Waiting] = deque()
@@ -112,10 +115,10 @@ class WaitingOperations:
         self._size += len(waiting.operation) + OPERATION_HEADER_BYTES
 
     def take(self) -> list[Waiting]:
-        """The first of those who still wait, as many as one request carries."""
+        """The first of those who still wait, as many as one message carries."""
         taken: list[Waiting] = []
         room = self._request_bytes_max
-        while self._waiting and len(taken) < OPERATIONS_MAX:
+        while self._waiting and len(taken) < self._operations_max:
             size = len(self._waiting[0].operation) + OPERATION_HEADER_BYTES
             if size > room:
                 break

@@ -7,6 +7,8 @@ RO-2  It is answered from a committed state, and from none that lies before anyt
 RO-3  An answer says from which sequence number on it has been the same here, and after which it was given: results are
       one answer if they are equal and have been so from one number on.
 RO-6  A COMMIT does not wait for company (COM-3) while a read waits for it.
+RO-8  What a turn spends on reads is bounded, and clients have it in turn: what is ordered, by this replica and the
+      others, does not wait for long. So are the operations of a READ and the bytes of its results.
 
 What a client believes (RO-4, RO-5) and what it has ordered (RO-7) is in `client.reads` and `client.votes`.
 """
@@ -20,7 +22,7 @@ from quorate.core.context import MILLISECOND, Core
 from quorate.core.ports import Context, Opened
 from quorate.core.requests import only_reads
 from quorate.core.waiting_reads import WaitingRead
-from quorate.messages.reads import Answer, Read, ReadReply
+from quorate.messages.reads import READ_BYTES_MAX, READ_OPERATIONS_MAX, Answer, Read, ReadReply
 
 OFF: Final = "the read-only path is off"
 WRITES: Final = "an operation in it may change something"
@@ -58,35 +60,54 @@ def accept_read(core: Core, message: Read, frame: bytes) -> admission.Reason:
 
 
 def settle(core: Core) -> None:
-    """RO-2: answer what waits if the state is fit to be read; decline what would wait for long."""
+    """RO-2: answer of what waits a turn's share if the state is fit to be read; decline what would wait for long."""
     if not len(core.reads):
         return
     if core.transfer is not None or core.diverged_at is not None:
         for read in core.reads.take_all():
             decline(core, read)
-    elif core.last_executed >= core.reads.promised:
-        for read in core.reads.take_all():
-            answer(core, read)
-    else:
-        for read in core.reads.take_given_up(core.now):
-            decline(core, read)
+        return
+    for read in core.reads.take_given_up(core.now):
+        decline(core, read)
+    if can_be_answered(core):
+        answer_some(core)
 
 
-def answer(core: Core, read: Read) -> None:
-    """READ-REPLY, unless the client was shut out meanwhile. Its results are bounded as those of a request are."""
+def can_be_answered(core: Core) -> bool:
+    """Whether reads wait for nothing but their turn (RO-8)."""
+    return len(core.reads) > 0 and core.last_executed >= core.reads.promised
+
+
+def answer_some(core: Core) -> None:
+    """RO-8: of each client in turn, until those that were answered have as many operations, or as many bytes of
+    results, as one READ may have. What is left waits for the next turn, which comes at once."""
+    operations = size = 0
+    while len(core.reads) and operations < READ_OPERATIONS_MAX and size < room(core):
+        read = core.reads.take()
+        operations += len(read.operations)
+        size += answer(core, read)
+
+
+def room(core: Core) -> int:
+    """How many bytes the results of a READ may have."""
+    return min(READ_BYTES_MAX, core.settings.reply_bytes_max)
+
+
+def answer(core: Core, read: Read) -> int:
+    """READ-REPLY, unless the client was shut out meanwhile. How many bytes of results were made for it: those for which
+    there is no room are declined, and what stands behind them is not looked at (RO-8)."""
     grant = core.tables.access.grant(read.client)
     if grant is None:
-        return
+        return 0
     context = Context(read.client, 0, b"", 0, grant.prefixes)  # equal everywhere: states differ, answers must not
     answers: list[Answer | None] = []
-    room = core.settings.reply_bytes_max
+    size = 0
     for operation in read.operations:
-        found = look(core, operation, context)
-        if found is not None and len(found.result) > room:
-            found = None
-        room -= 0 if found is None else len(found.result)
-        answers.append(found)
+        found = look(core, operation, context) if size < room(core) else None
+        size += 0 if found is None else len(found.result)
+        answers.append(found if size <= room(core) else None)
     core.reply(ReadReply(read.client, read.nonce, core.last_executed, tuple(answers), core.replica_id))
+    return size
 
 
 def look(core: Core, operation: bytes, context: Context) -> Answer | None:

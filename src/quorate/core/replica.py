@@ -155,6 +155,8 @@ class Replica:
         if core.status is Status.LOST_VOTES:
             return None
         due = timers.deadlines(core)
+        if reads.can_be_answered(core):
+            due.append(core.now)
         tick = core.service.next_deadline()
         if tick is not None and may_order_tick(core):
             due.append(core.now + max(0, tick - core.wall))

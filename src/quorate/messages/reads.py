@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from quorate.messages.fields import OPERATIONS_MAX, ClientId, Natural, ReplicaId
+from quorate.messages.fields import ClientId, Natural, ReplicaId
+
+READ_OPERATIONS_MAX: Final = 512
+"""Operations of a READ: with so many, more would not make each one cheaper."""
+READ_BYTES_MAX: Final = 256 << 10
+"""Bytes of the results of a READ, which all replicas send whole. Where there are more, to order them is better: one
+replica sends them then (DIG-1)."""
 
 
 class Read(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=20):
@@ -17,7 +23,7 @@ class Read(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
 
     client: ClientId
     nonce: Natural
-    operations: Annotated[tuple[bytes, ...], Meta(min_length=1, max_length=OPERATIONS_MAX)]
+    operations: Annotated[tuple[bytes, ...], Meta(min_length=1, max_length=READ_OPERATIONS_MAX)]
 
 
 class Answer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -30,12 +36,12 @@ class Answer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 class ReadReply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=21):
     """READ-REPLY: the answers to a READ, in the order of its operations, from the state after this sequence number.
 
-    None where an operation has to be ordered: it may change something, its answer depends on the time, or this replica
-    does not trust its own state just now.
+    None where an operation has to be ordered: it may change something, its answer depends on the time, there is no room
+    for its result, or this replica does not trust its own state just now.
     """
 
     client: ClientId
     nonce: Natural
     sequence_number: Natural
-    answers: Annotated[tuple[Answer | None, ...], Meta(max_length=OPERATIONS_MAX)]
+    answers: Annotated[tuple[Answer | None, ...], Meta(max_length=READ_OPERATIONS_MAX)]
     replica: ReplicaId

@@ -14,6 +14,7 @@ from quorate.config import ClusterConfiguration
 from quorate.core.quorum import quorums_of
 from quorate.errors import ConfigurationError, QuorateError
 from quorate.messages.protocol import BACKUP_PATHS_MAX, OPERATIONS_MAX
+from quorate.messages.reads import READ_BYTES_MAX, READ_OPERATIONS_MAX
 
 _PREFIX: Final = Struct(">I")
 PREFIX_BYTES: Final = _PREFIX.size
@@ -155,7 +156,7 @@ def _reply_bytes(configuration: ClusterConfiguration) -> int:
 
 def _read_reply_bytes(configuration: ClusterConfiguration) -> int:
     """The frame of a READ-REPLY: beside each result stands a number."""
-    answers = configuration.settings.reply_bytes_max + OPERATIONS_MAX * (2 * _HEADER + _INTEGER)
+    answers = READ_BYTES_MAX + READ_OPERATIONS_MAX * (2 * _HEADER + _INTEGER)
     return _envelope_bytes(configuration, _FIXED + _HEADER + answers)
 
 

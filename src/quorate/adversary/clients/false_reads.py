@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from quorate.adversary.liar import LiarStrategy, LiarTools, request_of
 from quorate.client.session import SendRequest
-from quorate.messages.reads import Read
+from quorate.messages.reads import READ_OPERATIONS_MAX, Read
 
 
 class FalseReads(LiarStrategy):
@@ -25,5 +25,5 @@ class FalseReads(LiarStrategy):
             return (sent,)
         tools = self.tools
         self._nonce += tools.random.randrange(2)
-        read = Read(request.client, self._nonce, request.operations)
+        read = Read(request.client, self._nonce, request.operations[:READ_OPERATIONS_MAX])
         return (SendRequest(tools.some_replicas(), tools.authenticator.seal_read(read)), sent)
