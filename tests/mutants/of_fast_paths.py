@@ -331,7 +331,7 @@ OF_READS = [
         "whoever is shut out goes on reading",
         (
             Edit(READS + "accept_read", "if not core.tables.may_use(message.client):", "if False:"),
-            Edit(READS + "answer", "if grant is None:\n        return", "if grant is None:\n        prefixes = None"),
+            Edit(READS + "answer", "if grant is None:\n        return 0", "if grant is None:\n        prefixes = None"),
             Edit(READS + "answer", "grant.prefixes", "None if grant is None else grant.prefixes"),
         ),
         "access",
