@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
+from msgspec.structs import replace
 
 from core.group import Group
 from quorate.config import Settings
@@ -155,10 +156,11 @@ def test_timer_5_a_few_slow_ones_among_many_are_nothing() -> None:
 
 class Fetched:
     """An honest client's samples share batches with what a faulty one sent to the primary alone; what the primary
-    answers to those who fetch it is lost for so many milliseconds from its proposal on."""
+    answers to those who fetch it is lost for so many milliseconds from its proposal on. They wait for longer before
+    they ask than a gap may be."""
 
     def __init__(self) -> None:
-        self.group = Group(4, SETTINGS)
+        self.group = Group(4, replace(SETTINGS, status_interval_ms=300))
         self.faulty = self.group.open_session()
         self.honest = self.group.open_session(client=1, timestamp=2)
         self.timestamp = 0
@@ -176,7 +178,7 @@ class Fetched:
         group.settle(0)
         group.advance(lost)
         group.reaches = lambda sender, receiver, message: True
-        group.advance(200)
+        group.advance(600)
 
     @property
     def views(self) -> set[int]:
