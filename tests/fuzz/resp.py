@@ -14,13 +14,13 @@ from quorate.errors import MalformedMessage, OperationFailed
 from quorate.gateways.resp.connection import Connection
 from quorate.gateways.resp.forms import SPECIAL_NAMES
 from quorate.gateways.resp.limits import LINE_BYTES_MAX, ScanLimits
-from quorate.gateways.resp.scanner import Scanner, join_arguments, split_commands
+from quorate.gateways.resp.scanner import Scanner, split_commands
 from quorate.gateways.resp.session import Roster
 from quorate.gateways.resp.users import DEFAULT, User, Users
 from quorate.services.redis import Pipeline, RedisService, Transaction, Versions, Watched, decode_operation
 from quorate.services.redis.catalogue import COMMANDS
 from quorate.services.redis.errors import CommandError
-from quorate.services.redis.operation import encode_operation
+from quorate.services.redis.operation import encode_command, encode_operation
 from quorate.services.redis.parser import CommandParser
 
 
@@ -154,7 +154,7 @@ def connection(data: bytes) -> None:
     roster = Roster(lambda: 0.0, USERS)
     session = roster.open("127.0.0.1:1", "127.0.0.1:2")
     client, service = Connection(session, roster, LIMITS), RedisService()
-    service.execute(encode_operation(Pipeline(0, 2, b"".join(map(join_arguments, FILLED)))), BEFORE)
+    service.execute(encode_operation(Pipeline(0, 2, b"".join(map(encode_command, FILLED)))), BEFORE)
     output, time = b"", START
     while not source.is_empty:
         client.receive_data(_stream(source, source.below(200)))
@@ -187,7 +187,7 @@ def service(data: bytes) -> None:
     source = Source(data)
     one, two = RedisService(), RedisService()
     for replica in (one, two):
-        replica.execute(encode_operation(Pipeline(0, 2, b"".join(map(join_arguments, FILLED)))), BEFORE)
+        replica.execute(encode_operation(Pipeline(0, 2, b"".join(map(encode_command, FILLED)))), BEFORE)
     for number in range(1, 13):
         operation = _operation(source)
         context = Context(b"c" * 32, START + number * source.choose((1, 10**6)), number.to_bytes(32, "big"), number)
@@ -261,7 +261,7 @@ def _stream(source: Source, size_max: int = 1 << 12) -> bytes:
                     (b"*1\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"$9999999999\r\n", b"*99999\r\n")
                 )
             case _:
-                stream += join_arguments(_command(source, True))
+                stream += encode_command(_command(source, True))
     return stream
 
 
@@ -276,8 +276,8 @@ def _operation(source: Source) -> bytes:
             return encode_operation(Versions([(database, source.choose(WORDS)) for _ in range(source.below(4))]))
         case 3:
             watched = [Watched(database, source.choose(WORDS), source.below(3)) for _ in range(source.below(2))]
-            commands = b"".join(join_arguments(_command(source, False)) for _ in range(source.below(4)))
+            commands = b"".join(encode_command(_command(source, False)) for _ in range(source.below(4)))
             return encode_operation(Transaction(database, protocol, commands, watched))  # type: ignore[arg-type]
         case _:
-            commands = b"".join(join_arguments(_command(source, False)) for _ in range(1 + source.below(8)))
+            commands = b"".join(encode_command(_command(source, False)) for _ in range(1 + source.below(8)))
             return encode_operation(Pipeline(0, protocol, commands))  # type: ignore[arg-type]

@@ -11,14 +11,13 @@ from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, Req
 from quorate.gateways.resp.connection import OUTPUT_BYTES_MAX, PIPELINE_BYTES_MAX, Connection
 from quorate.gateways.resp.limits import ScanLimits
 from quorate.gateways.resp.replies import bulk
-from quorate.gateways.resp.scanner import join_arguments
 from quorate.gateways.resp.session import Roster
 from quorate.gateways.resp.users import DEFAULT, User, Users
 from quorate.services.redis import Pipeline, Transaction, Versions, Watched, decode_operation
-from quorate.services.redis.operation import encode_versions
+from quorate.services.redis.operation import encode_command, encode_versions
 
-SET = join_arguments([b"SET", b"key", b"value"])
-GET = join_arguments([b"GET", b"key"])
+SET = encode_command([b"SET", b"key", b"value"])
+GET = encode_command([b"GET", b"key"])
 
 
 class Unasked:
@@ -71,7 +70,7 @@ def test_what_arrives_meanwhile_waits_and_goes_together(connection: Connection) 
 
 
 def test_an_inline_command_becomes_an_array(connection: Connection) -> None:
-    assert receive(connection, b"ping\r\n" + GET) == Pipeline(0, 2, join_arguments([b"ping"]) + GET)
+    assert receive(connection, b"ping\r\n" + GET) == Pipeline(0, 2, encode_command([b"ping"]) + GET)
 
 
 def test_a_session_command_cuts_the_pipeline_and_is_answered_in_its_place(connection: Connection) -> None:
@@ -216,7 +215,7 @@ def test_session_commands_stand_in_their_places_among_nested_replies(connection:
 
 
 def test_a_transaction_has_a_limit(connection: Connection) -> None:
-    large = join_arguments([b"SET", b"key", b"x" * 60_000])
+    large = encode_command([b"SET", b"key", b"x" * 60_000])
 
     assert receive(connection, b"MULTI\r\n" + large * 2 + b"EXEC\r\n") is None
 
@@ -338,7 +337,7 @@ def test_hello_may_say_who_it_is(connection: Connection) -> None:
 @pytest.mark.parametrize("command", [b"GET a", b"PING", b"MULTI", b"DISCARD", b"WATCH a", b"CLIENT LIST", b"SELECT 1"])
 def test_before_auth_nothing_is_done(closed: Connection, command: bytes) -> None:
     assert said(closed, command + b"\r\n") == NOAUTH
-    assert said(closed, join_arguments(command.split())) == NOAUTH
+    assert said(closed, encode_command(command.split())) == NOAUTH
 
 
 def test_what_redis_says_before_auth(closed: Connection) -> None:
@@ -367,7 +366,7 @@ def test_after_auth_and_until_reset(closed: Connection) -> None:
 
 def test_auth_in_front_of_a_pipeline(closed: Connection) -> None:
     """What stands behind it in the same bytes is done."""
-    assert receive(closed, join_arguments([b"AUTH", b"secret"]) + SET + GET) == Pipeline(0, 2, SET + GET)
+    assert receive(closed, encode_command([b"AUTH", b"secret"]) + SET + GET) == Pipeline(0, 2, SET + GET)
     assert closed.take_output() == b"+OK\r\n"
 
 

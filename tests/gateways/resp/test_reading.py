@@ -19,7 +19,7 @@ from quorate.gateways.resp import ScanLimits, serve_redis
 from quorate.gateways.resp.connection import Connection
 from quorate.gateways.resp.forms import SPECIAL_NAMES
 from quorate.gateways.resp.reading import only_reads
-from quorate.gateways.resp.scanner import Scanner, join_arguments
+from quorate.gateways.resp.scanner import Scanner, encode_command
 from quorate.gateways.resp.session import Roster
 from quorate.gateways.resp.users import DEFAULT, User, Users
 from quorate.services.redis import Pipeline, RedisService, decode_operation
@@ -28,8 +28,8 @@ from quorate.sim.linearizability import Call, is_linearizable, unexplained_prefi
 from quorate.sim.register import ABSENT, DONE
 
 StartGateway = Callable[..., AbstractContextManager[Any]]
-GET = join_arguments([b"GET", b"key"])
-SET = join_arguments([b"SET", b"key", b"value"])
+GET = encode_command([b"GET", b"key"])
+SET = encode_command([b"SET", b"key", b"value"])
 LOOPBACK_ENDS = ("127.0.0.1:1", "127.0.0.1:2")
 
 
@@ -74,7 +74,7 @@ def is_query(name: bytes) -> bool:
 @settings(deadline=None)
 @given(st.lists(_command(), min_size=1, max_size=8))
 def test_a_run_only_reads_if_each_of_its_commands_is_a_query(commands: list[list[bytes]]) -> None:
-    run = b"".join(map(join_arguments, commands))
+    run = b"".join(map(encode_command, commands))
     assert only_reads(run) == all(is_query(arguments[0]) for arguments in commands)
 
 
@@ -88,7 +88,7 @@ def test_inline_commands_are_looked_at_too() -> None:
 
 @pytest.mark.parametrize("words", ["TIME", "SRANDMEMBER s", "RANDOMKEY", "HRANDFIELD h", "ZRANDMEMBER z"])
 def test_what_depends_on_time_or_chance_is_ordered(words: str) -> None:
-    assert not only_reads(GET + join_arguments(words.encode().split()))
+    assert not only_reads(GET + encode_command(words.encode().split()))
 
 
 # What a connection makes of them
@@ -135,7 +135,7 @@ def test_what_is_no_query_after_all_is_ordered(
         sent = b"SET mortal x EX 1000\r\nSELECT 0\r\nGET mortal\r\nSELECT 0\r\nGET other\r\nSELECT 0\r\n" + GET + SET
         assert talk(gateway.port, sent) == b"+OK\r\n" * 2 + b"$1\r\nx\r\n+OK\r\n$-1\r\n+OK\r\n$-1\r\n+OK\r\n"
         queries = [decode_operation(operation) for operation in gateway.invoker.queries]
-        assert queries == [Pipeline(0, 2, join_arguments([b"GET", b"other"]))]
+        assert queries == [Pipeline(0, 2, encode_command([b"GET", b"other"]))]
 
 
 class Noting:
@@ -160,7 +160,7 @@ def test_after_auth_the_users_own_client_asks() -> None:
         default, bob = Noting(), Noting()
         server = await serve_redis(default, "127.0.0.1", 0, users=[User(b"bob", b"secret", bob)])
         reader, writer = await asyncio.open_connection(*server.address)
-        for sent in (GET, SET, join_arguments([b"AUTH", b"bob", b"secret"]), SET, GET):
+        for sent in (GET, SET, encode_command([b"AUTH", b"bob", b"secret"]), SET, GET):
             writer.write(sent)
             assert await reader.readline() == b"+OK\r\n"
         writer.close()
@@ -222,7 +222,7 @@ class World:
             verb, _, key = deed.partition(" ")
             value = b"%d" % self.moment
             name = b"own-%d" % index if key in (OWN, "") else key.encode()
-            read, write = join_arguments([b"GET", name]), join_arguments([b"SET", name, value])
+            read, write = encode_command([b"GET", name]), encode_command([b"SET", name, value])
             mine = self.own[index]
             match verb:
                 case "ping":

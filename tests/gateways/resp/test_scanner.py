@@ -19,12 +19,9 @@ from quorate.gateways.resp.limits import (
     ScanLimits,
 )
 from quorate.gateways.resp.plain import NAME_BYTES_MAX, compile_plain_run
-from quorate.gateways.resp.scanner import (
-    Scanner,
-    join_arguments,
-    split_arguments,
-)
+from quorate.gateways.resp.scanner import Scanner, split_arguments
 from quorate.gateways.resp.scanner import split_commands as split_canonical
+from quorate.services.redis.operation import encode_command
 
 SMALL = ScanLimits(command_bytes=5000, argument_bytes=4985, arguments=40)
 
@@ -78,7 +75,7 @@ def split_at(stream: bytes, places: list[int]) -> list[bytes]:
 
 @given(st.lists(commands, max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
 def test_commands_come_out_as_they_went_in(sent: list[list[bytes]], places: list[int]) -> None:
-    stream = b"".join(map(join_arguments, sent))
+    stream = b"".join(map(encode_command, sent))
 
     found, error = scan_all(split_at(stream, places), ScanLimits())
 
@@ -114,13 +111,13 @@ large_commands = st.builds(
 
 @given(st.lists(large_commands, max_size=4), st.lists(st.integers(0, 30_000), max_size=6))
 def test_near_the_limits_too(sent: list[list[bytes]], places: list[int]) -> None:
-    stream = b"".join(map(join_arguments, sent))
+    stream = b"".join(map(encode_command, sent))
 
     assert scan_all(split_at(stream, places)) == scan_all([stream])
 
 
 def test_limits_leave_room_for_every_short_command() -> None:
-    longest = join_arguments([b"n" * NAME_BYTES_MAX, *[b"v" * SHORT_ARGUMENT_BYTES] * (SHORT_ARGUMENTS - 1)])
+    longest = encode_command([b"n" * NAME_BYTES_MAX, *[b"v" * SHORT_ARGUMENT_BYTES] * (SHORT_ARGUMENTS - 1)])
 
     assert len(longest) <= SHORT_COMMAND_BYTES
     for refused in (
@@ -134,7 +131,7 @@ def test_limits_leave_room_for_every_short_command() -> None:
 
 @given(st.lists(commands, min_size=1, max_size=5))
 def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]]) -> None:
-    stream = b"".join(map(join_arguments, sent))
+    stream = b"".join(map(encode_command, sent))
     plain = 0
     for arguments in sent:
         is_short = len(arguments) <= SHORT_ARGUMENTS and all(
@@ -142,7 +139,7 @@ def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]])
         )
         if not is_short or len(arguments[0]) > NAME_BYTES_MAX or arguments[0].lower() in SPECIAL_NAMES:
             break
-        plain += len(join_arguments(arguments))
+        plain += len(encode_command(arguments))
 
     match = compile_plain_run(SPECIAL_NAMES).match(stream)
 
@@ -153,7 +150,7 @@ def test_the_pattern_of_plain_runs_agrees_with_the_loop(sent: list[list[bytes]])
 @pytest.mark.parametrize("size", [*range(SHORT_ARGUMENT_BYTES + 3), 999, 1000, 70_000])
 def test_arguments_of_every_size_are_stepped_over(size: int) -> None:
     value = bytes(random.Random(size).choices(b"\r\n$*0123456789a", k=size))
-    stream = join_arguments([b"SET", b"key", value]) * 2
+    stream = encode_command([b"SET", b"key", value]) * 2
 
     assert scan_all([stream], ScanLimits())[0] == [stream[: len(stream) // 2]] * 2
 
@@ -169,12 +166,12 @@ def test_the_pattern_does_not_take_what_is_not_exact(damage: bytes) -> None:
 def test_line_ends_that_redis_does_not_look_at_become_canonical() -> None:
     found, error = scan_all([b"*2\rx$3\rxGETab$1\r\nkcd*1\r\n$4\r\nPING\r\n"])
 
-    assert found == [join_arguments([b"GET", b"k"]), join_arguments([b"PING"])]
+    assert found == [encode_command([b"GET", b"k"]), encode_command([b"PING"])]
     assert error is None
 
 
 def test_the_buffer_that_arrived_is_handed_on_uncopied() -> None:
-    stream = join_arguments([b"SET", b"key", b"value"]) * 3
+    stream = encode_command([b"SET", b"key", b"value"]) * 3
     scanner = Scanner(SPECIAL_NAMES)
 
     scanner.feed(stream)
@@ -183,7 +180,7 @@ def test_the_buffer_that_arrived_is_handed_on_uncopied() -> None:
 
 
 def test_a_run_ends_soon_after_its_limit() -> None:
-    command = join_arguments([b"GET", b"key"])
+    command = encode_command([b"GET", b"key"])
     scanner = Scanner(SPECIAL_NAMES)
     scanner.feed(command * 100)
 
@@ -209,7 +206,7 @@ def test_a_run_ends_soon_after_its_limit() -> None:
     ],
 )
 def test_beyond_a_limit_there_is_an_error(stream: bytes, reason: bytes) -> None:
-    assert scan_all([join_arguments([b"PING"]) + stream]) == ([join_arguments([b"PING"])], reason)
+    assert scan_all([encode_command([b"PING"]) + stream]) == ([encode_command([b"PING"])], reason)
 
 
 @pytest.mark.parametrize(
@@ -230,15 +227,15 @@ def test_beyond_a_limit_there_is_an_error(stream: bytes, reason: bytes) -> None:
 def test_a_command_that_is_too_large_is_read_to_its_end_and_forgotten(
     arguments: list[bytes], refusal: bytes, size: int
 ) -> None:
-    ping, multi = join_arguments([b"PING"]), join_arguments([b"MULTI"])
-    stream = ping + join_arguments(arguments) + multi + join_arguments(arguments) + ping
+    ping, multi = encode_command([b"PING"]), encode_command([b"MULTI"])
+    stream = ping + encode_command(arguments) + multi + encode_command(arguments) + ping
     pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
 
     assert scan_all(pieces) == ([ping, refusal, multi, refusal, ping], None)
 
 
 def test_a_large_command_in_many_pieces_comes_out_with_the_last() -> None:
-    stream = join_arguments([b"MSET", *(b"%d" % number for number in range(20_000))])
+    stream = encode_command([b"MSET", *(b"%d" % number for number in range(20_000))])
     scanner = Scanner(SPECIAL_NAMES)
 
     for start in range(0, len(stream), 1000):

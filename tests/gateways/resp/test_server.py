@@ -15,15 +15,15 @@ import uvloop
 
 from quorate.errors import ConfigurationError, RequestRefused, RequestTimeout
 from quorate.gateways.resp import GatewayLimits, RespServer, ScanLimits, serve_redis
-from quorate.gateways.resp.scanner import join_arguments
 from quorate.gateways.resp.server import BUFFERED_BYTES_MAX
 from quorate.services.redis import Pipeline, decode_operation
+from quorate.services.redis.operation import encode_command
 
 LOOPBACK = "127.0.0.1"
 TOO_LONG = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
 PATIENCE = 30.0
-SET = join_arguments([b"SET", b"key", b"value"])
-GET = join_arguments([b"GET", b"key"])
+SET = encode_command([b"SET", b"key", b"value"])
+GET = encode_command([b"GET", b"key"])
 VALUE = b"$5\r\nvalue\r\n"
 
 StartGateway = Callable[..., AbstractContextManager[Any]]
@@ -174,7 +174,7 @@ def test_a_large_command_behind_an_outstanding_one_is_read_to_its_end() -> None:
 
     async def scenario(invoker: Manual, server: RespServer, connect: Any) -> None:
         reader, writer = await connect()
-        large = join_arguments([b"SET", b"key", b"x" * (3 * BUFFERED_BYTES_MAX)])
+        large = encode_command([b"SET", b"key", b"x" * (3 * BUFFERED_BYTES_MAX)])
         writer.write(SET)
         _, answer = await invoker.next()
         writer.write(large)

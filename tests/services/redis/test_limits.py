@@ -8,9 +8,9 @@ import pytest
 
 from quorate.config import Settings
 from quorate.core.ports import Context
-from quorate.gateways.resp.scanner import join_arguments
 from quorate.services.redis import Pipeline, RedisService, encode_operation
 from quorate.services.redis.limits import LARGEST_REPLY, LONGEST_STRING, MOST_RANDOM_ELEMENTS, limits_for
+from quorate.services.redis.operation import encode_command
 
 _TOO_LONG = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
 _TOO_MUCH = b"-ERR the replies of one operation exceed the limit of this service, ask for less at once\r\n"
@@ -96,7 +96,7 @@ def test_the_replies_of_an_operation_are_never_more_than_the_cluster_carries(rep
     service = RedisService.for_settings(Settings(reply_bytes_max=reply_bytes_max))
 
     def run(*commands: list[bytes]) -> bytes:
-        raw = b"".join(map(join_arguments, commands))
+        raw = b"".join(map(encode_command, commands))
         return service.execute(encode_operation(Pipeline(0, 2, raw)), Context(bytes(32), 1, bytes(32), 1))
 
     value = b"x" * (limits_for(2 << 20, reply_bytes_max).largest_reply // 4 - 16)
@@ -115,11 +115,11 @@ def test_the_replies_of_an_operation_are_never_more_than_the_cluster_carries(rep
 )
 def test_the_longest_argument_is_what_the_cluster_carries(request_bytes_max: int, longest: int) -> None:
     service = RedisService.for_settings(Settings(request_bytes_max=request_bytes_max, batch_bytes_max=64 << 20))
-    operation = encode_operation(Pipeline(0, 2, join_arguments([b"CONFIG", b"GET", b"proto-max-bulk-len"])))
+    operation = encode_operation(Pipeline(0, 2, encode_command([b"CONFIG", b"GET", b"proto-max-bulk-len"])))
 
     told = service.execute(operation, Context(bytes(32), 1, bytes(32), 1))
 
-    assert told == join_arguments([b"proto-max-bulk-len", b"%d" % longest])
+    assert told == encode_command([b"proto-max-bulk-len", b"%d" % longest])
 
 
 def test_once_the_replies_are_too_large_the_rest_of_a_pipeline_is_not_run(subject: Any) -> None:

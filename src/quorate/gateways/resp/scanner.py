@@ -9,7 +9,6 @@ exactly the commands that were counted here. Errors and their texts are those of
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from quorate.gateways.resp.inline import split_inline
@@ -17,6 +16,7 @@ from quorate.gateways.resp.limits import HOPELESS_BYTES, LINE_BYTES_MAX, ScanLim
 from quorate.gateways.resp.plain import end_of_run
 from quorate.services.redis.errors import STRING_TOO_LONG
 from quorate.services.redis.numbers import parse_integer
+from quorate.services.redis.operation import encode_command
 
 _BULK_HEADER: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
 _ASTERISK, _DOLLAR, _LINE_FEED = b"*$\n"
@@ -57,13 +57,6 @@ def split_arguments(raw: bytes | bytearray) -> list[bytes]:
         arguments.append(bytes(raw[start:end]))
         position = end + 2
     return arguments
-
-
-def join_arguments(arguments: Sequence[bytes]) -> bytes:
-    """*arguments* as a canonical RESP array."""
-    pieces = [b"*%d\r\n" % len(arguments)]
-    pieces += [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments]
-    return b"".join(pieces)
 
 
 def split_commands(raw: bytes) -> list[bytes]:
@@ -226,7 +219,7 @@ class Scanner:
                 if words is None:
                     return None
                 if words:
-                    return Command(words[0].lower(), len(words), join_arguments(words))
+                    return Command(words[0].lower(), len(words), encode_command(words))
             else:
                 if self._cursor == 0 and not self._refusal and not self._scan_argument_count():
                     return None
@@ -355,5 +348,5 @@ class Scanner:
     def _finish_array(self) -> Command:
         raw = bytes(self._buffer[: self._cursor])
         if not self._is_canonical:
-            raw = join_arguments(split_arguments(raw))
+            raw = encode_command(split_arguments(raw))
         return Command(self._name, self._announced, raw)
