@@ -1,7 +1,10 @@
 """What correct clients have of the cluster while f replicas attack it, and clients flood it: for every strategy of the
 laboratory's catalogue, beside the throughput of the correct replicas alone.
 
-Both are measured on a laboratory's replicas (`quorate lab-replica`), which trace all they do and are a little slower
+All replicas with nobody attacking are measured too: where there are more replicas than processors, what the f others
+compute takes from the correct ones, attack or not.
+
+All are measured on a laboratory's replicas (`quorate lab-replica`), which trace all they do and are a little slower
 than others for that.
 """
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.load.order import Order
+from benchmarks.machine import share_of_processors
 from benchmarks.measurement import Measured, MeasurementFailed, Skipped
 from benchmarks.plan import C64, Load
 from benchmarks.processes import Processes, python_module
@@ -30,6 +34,7 @@ LABORATORY: Final = Quorate("laboratory", "Quorate, 4 replicas of a laboratory",
 _SETTLE_SECONDS: Final = 4.0
 """From the begin of an attack to that of the measurement: at most f view changes are over then."""
 _BEGIN_SECONDS: Final = 20.0
+_ATTACKER: Final = "attacker"
 WANTED_SHARE: Final = 0.7
 
 
@@ -37,8 +42,10 @@ def measure(
     directory: Path, names: Sequence[str], seconds: float, tell: Callable[[str], None]
 ) -> tuple[Attacks, list[Skipped]]:
     """The correct replicas alone, then each attack on a cluster of its own; and what failed."""
+    tell("n replicas, nobody attacks")
+    together = _measure_quiet(directory, seconds, 0).throughput
     tell("n - f replicas, nobody attacks")
-    alone = _measure_alone(directory, seconds).throughput
+    alone = _measure_quiet(directory, seconds, quorums_of(LABORATORY.replicas).faults).throughput
     outcomes, skipped = [], []
     for name in names:
         tell(name)
@@ -46,13 +53,12 @@ def measure(
             outcomes.append(_measure_attack(directory, ATTACKS[name], seconds))
         except MeasurementFailed as error:
             skipped.append(Skipped(PART, f"{name}: {error}"))
-    return Attacks(without_faulty=alone, outcomes=outcomes), skipped
+    return Attacks(without_attack=together, without_faulty=alone, outcomes=outcomes), skipped
 
 
-def _measure_alone(directory: Path, seconds: float) -> Measured:
+def _measure_quiet(directory: Path, seconds: float, dead: int) -> Measured:
     with started(LABORATORY, directory, Load.CLIENT) as (processes, running):
-        backups = running.roles["backup"]
-        for pid in backups[: quorums_of(LABORATORY.replicas).faults]:
+        for pid in running.roles["backup"][:dead]:
             processes.kill(pid)
         return _load(processes, running, seconds)
 
@@ -64,7 +70,7 @@ def _measure_attack(directory: Path, attack: Attack, seconds: float) -> UnderAtt
         words = ("benchmarks.attacker", str(running.cluster), attack.name, f"{2 * _SETTLE_SECONDS + 2 * seconds:g}")
         attacker = processes.start("attacker", python_module(*words))
         processes.wait_until(lambda: bool(processes.log_of("attacker").read_bytes()), _BEGIN_SECONDS, "attacking")
-        measured = _load(processes, running, seconds)
+        measured = _load(processes, running, seconds, {_ATTACKER: [attacker.pid]})
         replicas = status_of(running.cluster)["replicas"]
         processes.end(attacker)
     return UnderAttack(
@@ -73,16 +79,18 @@ def _measure_attack(directory: Path, attack: Attack, seconds: float) -> UnderAtt
         throughput=measured.throughput,
         latency=measured.latency,
         views=max(replica["view"] or 0 for replica in replicas),
+        attacker_share=share_of_processors(measured.processor_seconds[_ATTACKER], measured.seconds),
         others_share=measured.others_share,
     )
 
 
-def _load(processes: Processes, running: Running, seconds: float) -> Measured:
+def _load(
+    processes: Processes, running: Running, seconds: float, others: dict[str, list[int]] | None = None
+) -> Measured:
     if running.load is None:
         raise MeasurementFailed("it has no load process")
-    order = Order(
-        outstanding=C64.outstanding, seconds=seconds, warm_up=_SETTLE_SECONDS, roles={"replica": _alive(processes)}
-    )
+    roles = {"replica": _alive(processes), **(others or {})}
+    order = Order(outstanding=C64.outstanding, seconds=seconds, warm_up=_SETTLE_SECONDS, roles=roles)
     return running.load.measure(order)
 
 

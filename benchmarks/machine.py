@@ -72,8 +72,12 @@ def machine_seconds() -> float:
 
 def others_share(before: Snapshot, after: Snapshot, own: float) -> float:
     """The share of the machine's processors that others used in between; *own* are the seconds used on purpose."""
-    capacity = (after.moment - before.moment) * (os.cpu_count() or 1)
-    return max(0.0, after.machine - before.machine - own) / capacity
+    return share_of_processors(max(0.0, after.machine - before.machine - own), after.moment - before.moment)
+
+
+def share_of_processors(used: float, seconds: float) -> float:
+    """What so much processor time is of all that the machine had in so many seconds."""
+    return used / (seconds * (os.cpu_count() or 1))
 
 
 def sync_seconds(directory: Path) -> float:

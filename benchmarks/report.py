@@ -173,7 +173,7 @@ def _outages(results: Results) -> Table:
 def _attacks(results: Results) -> Table:
     attacks = results.attacks
     columns = ["attack", "row", "operations/s", "of n - f replicas alone", f"at least {WANTED_SHARE:.0%}"]
-    columns += ["p50 ms", "p99 ms", "view in the end"]
+    columns += ["p50 ms", "p99 ms", "view in the end", "processors used by the attacker"]
     rows = []
     for each in attacks.outcomes if attacks else []:
         share = each.throughput / attacks.without_faulty if attacks else 0.0
@@ -187,10 +187,13 @@ def _attacks(results: Results) -> Table:
                 _milliseconds(each.latency.get("p50")),
                 _milliseconds(each.latency.get("p99")),
                 str(each.views),
+                f"{each.attacker_share:.0%}",
             ]
         )
-    alone = f" ({attacks.without_faulty:,.0f} a second alone)" if attacks else ""
-    return Table(f"Under attack, with a flooding client{alone}", columns, rows)
+    quiet = ""
+    if attacks:
+        quiet = f"; a second without attack: n - f {attacks.without_faulty:,.0f}, n {attacks.without_attack:,.0f}"
+    return Table(f"Under attack, with a flooding client{quiet}", columns, rows)
 
 
 def _looks(results: Results) -> Table:

@@ -80,12 +80,16 @@ class UnderAttack(msgspec.Struct, frozen=True, kw_only=True):
     latency: dict[str, float]
     views: int
     """By how many views the cluster went on."""
+    attacker_share: float
+    """The share of the machine's processors that the lying and flooding clients' own process used."""
     others_share: float
 
 
 class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     """All attacks of a run, and what they are measured by."""
 
+    without_attack: float
+    """Throughput of all n replicas, when nobody attacks."""
     without_faulty: float
     """Throughput of the n - f correct replicas alone: the f others are dead, nobody attacks."""
     outcomes: list[UnderAttack]
