@@ -1,5 +1,6 @@
 """What correct clients have of the cluster while f replicas attack it, and clients flood it: for every strategy of the
-laboratory's catalogue, beside the throughput of the correct replicas alone.
+laboratory's catalogue, beside the throughput of the correct replicas alone. That is measured before and after each
+attack, which is held against the mean of the two: the pace of a shared machine drifts.
 
 All replicas with nobody attacking are measured too: where there are more replicas than processors, what the f others
 compute takes from the correct ones, attack or not.
@@ -41,19 +42,32 @@ WANTED_SHARE: Final = 0.7
 def measure(
     directory: Path, names: Sequence[str], seconds: float, tell: Callable[[str], None]
 ) -> tuple[Attacks, list[Skipped]]:
-    """The correct replicas alone, then each attack on a cluster of its own; and what failed."""
-    tell("n replicas, nobody attacks")
-    together = _measure_quiet(directory, seconds, 0).throughput
-    tell("n - f replicas, nobody attacks")
-    alone = _measure_quiet(directory, seconds, quorums_of(LABORATORY.replicas).faults).throughput
+    """The correct replicas alone and each attack on a cluster of its own, in turn; and what failed."""
+
+    def measure_quiet(dead: int) -> float:
+        tell(f"{LABORATORY.replicas - dead} replicas, nobody attacks")
+        return _measure_quiet(directory, seconds, dead).throughput
+
+    faults = quorums_of(LABORATORY.replicas).faults
+    together = measure_quiet(0)
+    alone = measure_quiet(faults)
     outcomes, skipped = [], []
     for name in names:
+        before = alone
         tell(name)
         try:
-            outcomes.append(_measure_attack(directory, ATTACKS[name], seconds))
+            measured, views = _measure_attack(directory, ATTACKS[name], seconds)
         except MeasurementFailed as error:
             skipped.append(Skipped(PART, f"{name}: {error}"))
-    return Attacks(without_attack=together, without_faulty=alone, outcomes=outcomes), skipped
+            continue
+        alone = measure_quiet(faults)
+        outcomes.append(_outcome(ATTACKS[name], measured, views, (before + alone) / 2))
+    return Attacks(without_attack=together, outcomes=outcomes), skipped
+
+
+def steps(names: Sequence[str]) -> int:
+    """How many clusters `measure` starts."""
+    return 2 + 2 * len(names)
 
 
 def _measure_quiet(directory: Path, seconds: float, dead: int) -> Measured:
@@ -63,7 +77,8 @@ def _measure_quiet(directory: Path, seconds: float, dead: int) -> Measured:
         return _load(processes, running, seconds)
 
 
-def _measure_attack(directory: Path, attack: Attack, seconds: float) -> UnderAttack:
+def _measure_attack(directory: Path, attack: Attack, seconds: float) -> tuple[Measured, int]:
+    """And the view in the end."""
     with started(LABORATORY, directory, Load.CLIENT) as (processes, running):
         if running.cluster is None:
             raise MeasurementFailed("it has no folder")
@@ -73,12 +88,17 @@ def _measure_attack(directory: Path, attack: Attack, seconds: float) -> UnderAtt
         measured = _load(processes, running, seconds, {_ATTACKER: [attacker.pid]})
         replicas = status_of(running.cluster)["replicas"]
         processes.end(attacker)
+    return measured, max(replica["view"] or 0 for replica in replicas)
+
+
+def _outcome(attack: Attack, measured: Measured, views: int, without_faulty: float) -> UnderAttack:
     return UnderAttack(
         attack=attack.name,
         row=attack.row,
         throughput=measured.throughput,
+        without_faulty=without_faulty,
         latency=measured.latency,
-        views=max(replica["view"] or 0 for replica in replicas),
+        views=views,
         attacker_share=share_of_processors(measured.processor_seconds[_ATTACKER], measured.seconds),
         others_share=measured.others_share,
     )

@@ -315,7 +315,7 @@ def _attacks(read: _Reader) -> Iterator[Row]:
     if attacks is None or not attacks.outcomes:
         yield _row(what, asked, None, _at_least(WANTED_SHARE))
         return
-    shares = {each.attack: each.throughput / attacks.without_faulty for each in attacks.outcomes}
+    shares = {each.attack: each.share for each in attacks.outcomes}
     worst = min(shares, key=lambda name: shares[name])
     reached = sum(share >= WANTED_SHARE for share in shares.values())
     words = f"so much under {reached} of the {len(shares)} attacks tried; the worst is {worst} with {shares[worst]:.0%}"

@@ -195,10 +195,9 @@ def _attacks(results: Results) -> str | None:
     if attacks is None or not attacks.outcomes:
         return None
     bars = []
-    for each in sorted(attacks.outcomes, key=lambda outcome: outcome.throughput):
-        share = each.throughput / attacks.without_faulty
-        words = f"{share:.0%}, p99 {1000 * each.latency['p99']:.0f} ms, view {each.views}"
-        bars.append(Bar(f"{each.attack} ({each.row})", share, words, is_bad=share < WANTED_SHARE))
+    for each in sorted(attacks.outcomes, key=lambda outcome: outcome.share):
+        words = f"{each.share:.0%}, p99 {1000 * each.latency['p99']:.0f} ms, view {each.views}"
+        bars.append(Bar(f"{each.attack} ({each.row})", each.share, words, is_bad=each.share < WANTED_SHARE))
     return draw_bars(
         Bars(
             "Throughput of correct clients under each attack, with a flooding client",

@@ -172,27 +172,25 @@ def _outages(results: Results) -> Table:
 
 def _attacks(results: Results) -> Table:
     attacks = results.attacks
-    columns = ["attack", "row", "operations/s", "of n - f replicas alone", f"at least {WANTED_SHARE:.0%}"]
+    columns = ["attack", "row", "operations/s", "n - f replicas alone", "share of that", f"at least {WANTED_SHARE:.0%}"]
     columns += ["p50 ms", "p99 ms", "view in the end", "processors used by the attacker"]
     rows = []
     for each in attacks.outcomes if attacks else []:
-        share = each.throughput / attacks.without_faulty if attacks else 0.0
         rows.append(
             [
                 each.attack,
                 each.row,
                 f"{each.throughput:,.0f}" + (_DISTURBED if each.others_share > NOISE_LIMIT else ""),
-                f"{share:.0%}",
-                "yes" if share >= WANTED_SHARE else "no",
+                f"{each.without_faulty:,.0f}",
+                f"{each.share:.0%}",
+                "yes" if each.share >= WANTED_SHARE else "no",
                 _milliseconds(each.latency.get("p50")),
                 _milliseconds(each.latency.get("p99")),
                 str(each.views),
                 f"{each.attacker_share:.0%}",
             ]
         )
-    quiet = ""
-    if attacks:
-        quiet = f"; a second without attack: n - f {attacks.without_faulty:,.0f}, n {attacks.without_attack:,.0f}"
+    quiet = f" (all n, when nobody attacks: {attacks.without_attack:,.0f} a second)" if attacks else ""
     return Table(f"Under attack, with a flooding client{quiet}", columns, rows)
 
 

@@ -77,6 +77,8 @@ class UnderAttack(msgspec.Struct, frozen=True, kw_only=True):
     attack: str
     row: str
     throughput: float
+    without_faulty: float
+    """That of the n - f correct replicas alone around then: the f others are dead, nobody attacks."""
     latency: dict[str, float]
     views: int
     """By how many views the cluster went on."""
@@ -84,14 +86,17 @@ class UnderAttack(msgspec.Struct, frozen=True, kw_only=True):
     """The share of the machine's processors that the lying and flooding clients' own process used."""
     others_share: float
 
+    @property
+    def share(self) -> float:
+        """What is left of the throughput."""
+        return self.throughput / self.without_faulty
+
 
 class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     """All attacks of a run, and what they are measured by."""
 
     without_attack: float
     """Throughput of all n replicas, when nobody attacks."""
-    without_faulty: float
-    """Throughput of the n - f correct replicas alone: the f others are dead, nobody attacks."""
     outcomes: list[UnderAttack]
 
 

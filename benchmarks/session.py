@@ -26,7 +26,7 @@ OTHERS: Final = {
 """The parts that compare nothing."""
 NAMES: Final = (*(part.name for part in PARTS), *OTHERS)
 _OUTAGES: Final = {Form.SHORT: 2, Form.FULL: 5}
-_ATTACK_SECONDS: Final = {Form.SHORT: 1.5, Form.FULL: 4.0}
+_ATTACK_SECONDS: Final = {Form.SHORT: 3.0, Form.FULL: 4.0}
 _ATTACKS: Final = {Form.SHORT: attacks.FEW, Form.FULL: attacks.ALL}
 _ENDURANCE_STEPS: Final = 100
 
@@ -95,7 +95,7 @@ class Choice:
     @property
     def steps(self) -> int:
         """How many there are, for the progress bar."""
-        others = {OUTAGES: self.outages, ATTACKS: len(self.attacks) + 1, ENDURANCE: _ENDURANCE_STEPS}
+        others = {OUTAGES: self.outages, ATTACKS: attacks.steps(self.attacks), ENDURANCE: _ENDURANCE_STEPS}
         return sum(plan.steps for _, plan in self.plans()) + sum(
             steps for name, steps in others.items() if self.has(name)
         )

@@ -92,6 +92,7 @@ def whole_run(speed: Speed, share_under_attack: float = 0.9, silence: int = 1010
             attack=name,
             row="X1",
             throughput=1000 * share_under_attack,
+            without_faulty=1000.0,
             latency={"p50": 0.1, "p99": 0.2},
             views=1,
             attacker_share=0.05,
@@ -105,7 +106,7 @@ def whole_run(speed: Speed, share_under_attack: float = 0.9, silence: int = 1010
         comparisons=[comparison(part, speed) for part in PARTS],
         outages=[judge(moments, 2000.0, 1000)],
         looks=looks,
-        attacks=Attacks(without_attack=800.0, without_faulty=1000.0, outcomes=outcomes),
+        attacks=Attacks(without_attack=800.0, outcomes=outcomes),
     )
 
 
@@ -156,7 +157,7 @@ def test_what_is_not_good_enough_is_missed():
 
 
 def test_some_attacks_are_not_all_attacks(good):
-    some = Attacks(without_attack=800.0, without_faulty=1000.0, outcomes=good.attacks.outcomes[:3])
+    some = Attacks(without_attack=800.0, outcomes=good.attacks.outcomes[:3])
     (row,) = (each for each in rows(msgspec.structs.replace(good, attacks=some)) if "attack" in each.what)
 
     assert row.verdict is Verdict.NOT_MEASURED
