@@ -9,8 +9,11 @@ from quorate.auth.authenticator import ClientAuthenticator
 from quorate.client.reads import Certificates
 from quorate.client.votes import Votes
 from quorate.config import Settings
+from quorate.core import execution
 from quorate.core.checkpoints import DIVERGED
+from quorate.core.context import Core
 from quorate.core.effects import SendReply
+from quorate.core.execution import shut_out
 from quorate.core.quorum import quorums_of
 from quorate.core.reads import WRITES
 from quorate.messages.access import RevokeClient, encode_access
@@ -99,6 +102,26 @@ def test_ro_1_a_client_that_is_shut_out_while_it_waits_is_not_answered() -> None
 
     assert all(len(group.core(number).reads) == 0 for number in range(4))
     assert not group.answers
+
+
+def test_ro_1_nor_is_it_told_that_what_it_asked_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the turn that executes its revocation the replica finds its state damaged, and declines all that waits."""
+    group, _ = tentative_group()
+    group.read(2, client=1)
+    group.read(2, client=0)
+
+    def damaged(core: Core, client: bytes) -> None:
+        shut_out(core, client)
+        core.diverged_at = 0 if core.replica_id == 2 else None
+
+    monkeypatch.setattr(execution, "shut_out", damaged)
+    group.reaches = lambda sender, receiver, message: True
+    group.submit(group.request((encode_access(RevokeClient(group.clients[1].client_id)),), 0, 2))
+    group.advance(500)
+
+    assert group.core(2).diverged_at == 0
+    assert len(group.core(2).reads) == 0
+    assert [said.client for said in group.answers] == [group.clients[0].client_id], "who may ask is told"
 
 
 def test_ro_1_a_read_that_is_too_large_is_not_answered() -> None:

@@ -37,6 +37,10 @@ def test_other_sizes(replicas: int) -> None:
     survives(1, "churn", replicas)
 
 
+def test_a_read_of_a_client_that_is_shut_out_is_not_declined_either() -> None:
+    survives(50001050, "access", 4)
+
+
 @pytest.mark.parametrize("turn", range(10))
 def test_fresh_seeds(turn: int) -> None:
     """The failure says which seed it was; add it to the ones above then."""

@@ -126,6 +126,7 @@ def look(core: Core, operation: bytes, context: Context) -> Answer | None:
 
 
 def decline(core: Core, read: Read) -> None:
-    """Say at once that all of it has to be ordered: the client need not wait for that."""
-    answers = (None,) * len(read.operations)
-    core.reply(ReadReply(read.client, read.nonce, core.last_executed, answers, core.replica_id))
+    """Say at once that all of it has to be ordered: the client need not wait for that, unless it was shut out."""
+    if core.tables.may_use(read.client):
+        answers = (None,) * len(read.operations)
+        core.reply(ReadReply(read.client, read.nonce, core.last_executed, answers, core.replica_id))
