@@ -3,6 +3,9 @@
 Four replicas and one client in this process, without sockets: frames are opened, the cores draw their conclusions,
 replies are verified, every check on. What counts is processor time, so the figures hold on a busy machine too, if old
 and new are run in turns. A turn of a replica takes in all that has come, as in a real cluster that is busy.
+
+With --between so much memory is read before every turn, and not counted: what the processor's caches held of a replica
+is gone then, as it is where other processes had the processor meanwhile.
 """
 
 from __future__ import annotations
@@ -11,20 +14,23 @@ import argparse
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from benchmarks.load.operations import redis_set
 from quorate.auth.authenticator import ClientAuthenticator, ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client.session import Completed, SendRequest, Session
-from quorate.config import ClientEntry, ClusterConfiguration, Member
+from quorate.config import ClientEntry, ClusterConfiguration, Member, Settings
 from quorate.core.effects import Broadcast, Send, SendReply
 from quorate.core.replica import Replica
 from quorate.services.loading import load_service
 from quorate.services.redis.operation import Pipeline, encode_operation
 
+RequestAuthentication = Literal["signature", "mac"]
+
 KEYS: Final = 10_000
 _WARM_UP: Final = 32
+_CACHE_LINE: Final = 64
 _START: Final = 1_700_000_000_000_000
 
 
@@ -41,13 +47,14 @@ class Cost(NamedTuple):
 class Group:
     """The replicas and the client, and the frames between them."""
 
-    def __init__(self, replica_count: int) -> None:
+    def __init__(self, replica_count: int, request_authentication: RequestAuthentication, between: int) -> None:
         keys = [KeyPair(bytes([1 + at]) * 32) for at in range(replica_count)]
         client = KeyPair(bytes(32))
         configuration = ClusterConfiguration(
             cluster_id="51" * 16,
             incarnation="0a" * 16,
             service="redis",
+            settings=Settings(request_authentication=request_authentication),
             replicas=tuple(Member("127.0.0.1", 1 + at, key.public_key.hex()) for at, key in enumerate(keys)),
             clients=(ClientEntry("client", client.public_key.hex()),),
         )
@@ -63,6 +70,7 @@ class Group:
         self._now = _START
         self.seconds_of_replicas = self.seconds_of_client = 0.0
         self.turns = 0
+        self._between = bytearray(between)
 
     def execute(self, operations: tuple[bytes, ...]) -> None:
         """Have one request ordered and executed, and let everything come to rest."""
@@ -72,14 +80,15 @@ class Group:
         self.seconds_of_client += time.process_time() - began
         while any(self._inboxes):
             self._now += 100
-            began = time.process_time()
             for at, inbox in enumerate(self._inboxes):
                 if inbox:
+                    sum(self._between[::_CACHE_LINE])
+                    began = time.process_time()
                     self._take_turn(at, inbox)
-            middle = time.process_time()
+                    self.seconds_of_replicas += time.process_time() - began
+            began = time.process_time()
             is_done = self._receive_replies() or is_done
-            self.seconds_of_replicas += middle - began
-            self.seconds_of_client += time.process_time() - middle
+            self.seconds_of_client += time.process_time() - began
         if not is_done:
             raise RuntimeError("a request was not answered")
 
@@ -120,9 +129,8 @@ class Group:
         return is_done
 
 
-def measure(batches: int, operations_per_batch: int, replica_count: int) -> Cost:
+def measure(batches: int, operations_per_batch: int, group: Group) -> Cost:
     """Execute so many requests, each of so many SETs and in a batch of its own."""
-    group = Group(replica_count)
     value = b"x" * 32
     operations = [encode_operation(Pipeline(0, 2, redis_set(b"key:%06d" % number, value))) for number in range(KEYS)]
     at = 0
@@ -144,9 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, default=1280)
     parser.add_argument("--operations", type=int, nargs="+", default=[1, 64], help="operations in a request")
     parser.add_argument("--replicas", type=int, default=4)
+    parser.add_argument("--requests", choices=get_args(RequestAuthentication), default="signature")
+    parser.add_argument("--between", type=int, default=0, metavar="BYTES", help="memory that is read between turns")
     chosen = parser.parse_args(arguments)
     for operations in chosen.operations:
-        cost = measure(chosen.batches, operations, chosen.replicas)
+        group = Group(chosen.replicas, chosen.requests, chosen.between)
+        cost = measure(chosen.batches, operations, group)
         replica = cost.replicas / chosen.replicas * 1_000_000
         print(
             f"{operations} operations a batch: a replica {replica / cost.batches:.1f} us a batch, "
