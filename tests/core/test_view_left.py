@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from core.group import Group
+from core.group import Group, total_of
 from quorate.auth.authenticator import MAC_BYTES
 from quorate.config import Settings
 from quorate.core import view_change
 from quorate.core.context import DOUBTED_MAX, Status
 from quorate.messages.codec import Envelope, decode_envelope, encode_envelope
-from quorate.messages.protocol import NewView, Prepare, PrePrepare, Request
+from quorate.messages.protocol import NewView, Prepare, PrePrepare, Request, ViewChange
 
 MACS = Settings(checkpoint_interval=4, request_authentication="mac")
 
@@ -127,3 +127,19 @@ def test_nv_4_the_first_pre_prepare_may_come_in_one_turn_with_the_new_view() -> 
     group.settle(2)
     assert group.core(2).status is Status.NORMAL
     assert [message.view for sender, message in group.sent if sender == 2 and isinstance(message, Prepare)][-1] == 1
+
+
+def test_what_a_client_keeps_from_a_new_primary_is_passed_on_to_it_however_much_it_is() -> None:
+    """While views change a client sends requests to all but the next primary, more than a batch takes."""
+    group = Group(4, Settings(batch_requests_max=2))
+    sessions = [group.open_session(timestamp=1 + number) for number in range(10)]
+    group.reaches = lambda sender, receiver, message: not isinstance(message, ViewChange)
+    for number in range(4):
+        view_change.start(group.core(number), 1, "the test says so")
+        group.settle(number)
+    for session in sessions:
+        group.submit(group.request((b"add 1",), session, 1), 0, 2, 3)
+    group.reaches = lambda sender, receiver, message: True
+    group.advance(3_000)
+    assert {group.core(number).view for number in range(4)} == {1}, "the new primary has done nothing wrong"
+    assert [total_of(service) for service in group.services] == [10] * 4

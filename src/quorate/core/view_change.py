@@ -276,6 +276,10 @@ def choose(core: Core, choice: Choice, proposals: tuple[bytes, ...]) -> None:
 
 
 def relay_waiting(core: Core) -> None:
-    """Pass what waits to the new primary: its client may not know of the view yet."""
-    for waiting in core.waiting.oldest_first()[: core.settings.batch_requests_max]:
-        core.forward(core.primary, waiting.request, waiting.frame)
+    """Pass what waits to the new primary: its client may not know of the view yet, or want it to end too. A batch of it
+    at once; the rest when half of the primary's time is up, as far as it is not ordered then (SEP-4)."""
+    waiting, count = core.waiting.oldest_first(), core.settings.batch_requests_max
+    for one in waiting[:count]:
+        core.forward(core.primary, one.request, one.frame)
+    for one in waiting[count:]:
+        core.waiting.keep_back(one.request)

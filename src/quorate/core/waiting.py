@@ -26,7 +26,7 @@ class WaitingRequests:
         self._ready: dict[bytes, dict[SessionKey, Waiting]] = {}
         self.large = LargeRequests(bytes_per_client)
         self._kept_back: dict[SessionKey, None] = {}
-        """Large ones that were not passed on to the primary (SEP-4)."""
+        """Those that were not passed on to the primary: large ones (SEP-4), and many at the beginning of a view."""
 
     def __len__(self) -> int:
         return len(self._entries)
