@@ -11,7 +11,7 @@ from quorate.core.normal_case import MILLISECOND
 from quorate.core.quorum import quorums_of
 from quorate.messages.codec import Envelope, decode_envelope, encode_batch, encode_envelope
 from quorate.messages.digests import NULL_DIGEST
-from quorate.messages.protocol import Batch, Commit, Prepare, PrePrepare, ViewChange
+from quorate.messages.protocol import Batch, Chosen, Commit, Decided, FetchBatches, Prepare, PrePrepare, ViewChange
 
 SMALL = Settings(checkpoint_interval=4)
 SIZES = pytest.mark.parametrize("replica_count", [4, 5, 6, 7, 10])
@@ -198,6 +198,27 @@ class TestPrePrepare:
         assert group.core(1).log.slots[2].digest == digest
         # It is prepared for the others' sake; nobody here waits for it.
         assert len(group.core(1).waiting) == 0
+
+    def test_pp_4_what_is_decided_is_vouched_for(self) -> None:
+        """DEC-2: f + 1 claims are a correct replica's word. Nobody asks for its body again and again."""
+        group = Group(4, Settings(request_authentication="mac"))
+        session = group.open_session()
+        good = decode_envelope(group.request((b"add 1",), session, 1))
+        spoilt = encode_envelope(Envelope(good.payload, good.authentication[:-1] + b"?"))  # at replica 3
+        group.reaches = lambda sender, receiver, message: not (isinstance(message, Prepare | Commit) and receiver == 3)
+        group.submit(spoilt, 0)
+        core = group.core(3)
+        digest = group.core(0).log.slots[2].digest
+        assert digest is not None
+        assert (core.last_executed, core.log.slots[2].digest) == (1, None)
+        for sender in (1, 2):
+            group.say(sender, Decided((Chosen(2, digest),), sender), 3)
+        assert core.log.slots[2].digest == digest
+        before = len(group.sent)
+        group.advance(100)
+        assert core.last_executed == 2
+        assert sum(isinstance(message, FetchBatches) for _, message in group.sent[before:]) <= 1
+        assert len(core.waiting) == 0
 
     def test_pp_4_a_time_too_far_ahead_waits_until_it_is_not(self) -> None:
         """Decisions, time: "a backup parks a proposal that is ahead of its own clock by more than a set skew"."""

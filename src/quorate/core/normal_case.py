@@ -145,13 +145,14 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
 
 def reconsider(core: Core, slot: Slot) -> None:
     """Accept a parked PRE-PREPARE if its requests are authentic here and its time is not too far ahead, or if f
-    matching PREPAREs vouch for it: with the primary's that is f + 1, so a correct replica accepted it (PP-4)."""
+    matching PREPAREs vouch for it: with the primary's that is f + 1, so a correct replica accepted it (PP-4). One did
+    too if it is decided."""
     batch = separate.complete(core, slot)
     parked = slot.parked
     if batch is None or parked is None:
         return
     vouchers = sum(1 for vote in slot.prepares.values() if vote.digest == parked.digest)
-    is_vouched = core.quorums.faults > 0 and vouchers >= core.quorums.faults
+    is_vouched = slot.decided == parked.digest or vouchers >= core.quorums.faults > 0
     if not is_vouched:
         ahead = batch.time - core.wall - core.settings.clock_skew_ms * MILLISECOND
         if ahead > 0:

@@ -218,6 +218,7 @@ def on_decided(core: Core, opened: Opened) -> None:
         claims = sum(1 for digest in slot.claims.values() if digest == entry.digest)
         if slot.decided is None and claims >= core.quorums.weak:
             decide(core, slot, entry.digest)
+            core.touched.add(entry.sequence_number)
             core.trace("decided", sequence_number=entry.sequence_number, digest=entry.digest)
 
 
