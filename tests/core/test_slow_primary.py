@@ -11,7 +11,7 @@ from core.group import Group
 from quorate.config import Settings
 from quorate.core import pace
 from quorate.core.paced import CLIENTS_MAX, GAPS
-from quorate.messages.protocol import Batches, Message, PrePrepare
+from quorate.messages.protocol import Batches, Message, Prepare, PrePrepare
 
 MILLISECOND = 1000
 SETTINGS = Settings(tentative_execution=False, view_change_timeout_max_ms=12_000)
@@ -152,6 +152,32 @@ def test_timer_5_a_few_slow_ones_among_many_are_nothing() -> None:
     for number in range(10 * GAPS):
         slow.ask(50 if number % 3 == 0 else 1)
     assert slow.views == {0}
+
+
+def test_timer_5_a_sample_that_came_behind_its_proposal_is_not_the_last_of_its_client() -> None:
+    """Another backup's PREPARE vouched for the proposal, so nothing of it waited here; then the client came back with
+    another session."""
+    slow = Slow()
+    group = slow.group
+    late = group.request((b"add 1",), slow.sessions[0], 1)
+    group.reaches = lambda sender, receiver, message: False
+    group.submit(late, 0)
+    digest = group.core(0).log.slots[3].digest
+    assert digest is not None
+    batch = group.core(0).log.batch(digest)
+    assert batch is not None
+    for backup, other in ((1, 2), (2, 3), (3, 1)):
+        group.say(other, Prepare(0, 3, digest, other), backup)
+        group.say(0, PrePrepare(0, 3, digest, 0), backup, attachments=(batch.data,))
+    group.submit(late, 1, 2, 3)
+    group.reaches = lambda sender, receiver, message: True
+    group.advance(2_000)
+    assert [group.core(number).last_executed for number in range(4)] == [3] * 4
+    slow.sessions[0] = group.open_session(timestamp=200)
+    group.reaches = slow.reaches
+    for _ in range(GAPS):
+        slow.ask(50)
+    assert slow.views == {1}
 
 
 class Fetched:

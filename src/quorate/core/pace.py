@@ -38,8 +38,16 @@ def watches(core: Core) -> bool:
 def arrived(core: Core, request: Request) -> None:
     """A client sent this request here too, and nobody has proposed it yet."""
     pace = core.pace
-    if watches(core) and not core.is_primary and request.session and request.client not in pace.samples:
+    if watches(core) and not core.is_primary and request.session and not has_sample(core, request.client):
         pace.samples[request.client] = Sample(request.session, request.timestamp, core.now)
+
+
+def has_sample(core: Core, client: bytes) -> bool:
+    """Whether a sample of this client waits. What is executed waits no longer, though its proposal was not seen here,
+    or came before the client's own copy."""
+    sample = core.pace.samples.get(client)
+    waiting = None if sample is None else core.waiting.get(client, sample.session)
+    return sample is not None and waiting is not None and waiting.request.timestamp == sample.timestamp
 
 
 def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int) -> None:
