@@ -6,9 +6,11 @@ import pytest
 
 from core.group import Group, state_of, total_of
 from quorate.config import Settings
+from quorate.core import view_change
+from quorate.core.context import Status
 from quorate.core.log import open_batch
 from quorate.core.quorum import quorums_of
-from quorate.core.retransmission import lacks_something, own_status
+from quorate.core.retransmission import FETCH_MAX, lacks_something, own_status
 from quorate.messages.codec import Envelope, decode_envelope, encode_batch, encode_envelope
 from quorate.messages.digests import NULL_DIGEST
 from quorate.messages.protocol import (
@@ -256,6 +258,31 @@ def test_fetch_2_a_body_counts_whatever_authenticates_its_requests() -> None:
         claim(group, 3, claimer, (2, digest))
     group.say(2, Batches(2), 3, attachments=(data,), run=False)
     assert total_of(group.services[3]) == 1
+
+
+def test_fetch_2_what_nobody_has_keeps_no_other_body_waiting() -> None:
+    """A faulty primary leaves the next one with more proposals that are not authentic than it asks for in one message.
+    What it needs for its view it asks for again all the same, when the first question was lost."""
+    group = Group(4, Settings())
+    session = group.open_session()
+    frame = group.request((b"add 1",), session, 1)
+    forged = encode_envelope(Envelope(decode_envelope(frame).payload, bytes(64)))
+    for number in range(3, 3 + FETCH_MAX):
+        data = encode_batch(Batch(group.wall + number, (forged,)))
+        group.say(0, PrePrepare(0, number, open_batch(data).digest, 0), 1, attachments=(data,))
+    lost = {PrePrepare, Prepare, Commit, FetchBatches}
+    group.reaches = lambda sender, receiver, message: type(message) not in lost or 1 not in (sender, receiver)
+    group.submit(frame, 0)
+    group.stopped.add(0)
+    for number in (1, 2, 3):
+        view_change.start(group.core(number), 1, "the test says so")
+        group.settle(number)
+    group.run()
+    group.reaches = lambda sender, receiver, message: True
+    group.advance(500)
+    assert [(core.view, core.status, core.last_executed) for core in map(group.core, (1, 2, 3))] == [
+        (1, Status.NORMAL, 2)
+    ] * 3
 
 
 def test_a_replica_cut_off_for_long_catches_up() -> None:
