@@ -227,6 +227,26 @@ def test_timer_5_a_primary_that_is_late_with_bodies_is_late() -> None:
     assert fetched.views == {1}
 
 
+@pytest.mark.parametrize(("late", "counts"), [(20, 20), (200, 30)])
+def test_timer_5_who_is_let_in_late_knows_that_the_others_needed_time(late: int, counts: int) -> None:
+    """A client is a little late with a large request at one backup, each time; the others have voted by then. Were what
+    that one waits no part of the agreement, most would seem to take no time, and every gap too long."""
+    fetched = Fetched()
+    group, core = fetched.group, fetched.group.core(2)
+    large = group.request((b"add 1" + b" " * 2000,), fetched.faulty, 1)
+    sample = group.request((b"add 1",), fetched.honest, 1, client=1)
+    group.reaches = lambda sender, receiver, message: not isinstance(message, Batches)
+    group.submit(large, 1, 3)
+    for frame in (large, sample):
+        group.replicas[0].receive(group.authenticators[0].open(frame), group.now, group.wall)
+    group.submit(sample, 1, 2, 3)
+    assert core.last_executed == 2
+    group.advance(late)
+    group.submit(large, 2)
+    assert core.last_executed == 3
+    assert list(core.pace.agreements) == [counts * MILLISECOND]
+
+
 def core_with(gaps: dict[bytes, int], agreement: int) -> Group:
     group = Group(4, SETTINGS)
     known = group.core(2).pace

@@ -10,8 +10,9 @@ have been a passing trouble, or a faulty client's doing. So where all are slow o
 No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
 sends to the backups alone they pass on at once, unless it is large (SEP-4), and what the primary never proposes makes
 no gap: that is what the view-change timer is for. What a client sends to the primary alone the backups have to fetch;
-for the time that they wait before they ask (SEP-3) no primary is blamed. After Aardvark (NSDI'09), which expects a
-throughput that earlier views have shown.
+for the time that they wait before they ask (SEP-3) no primary is blamed, and it counts for the agreement: the others
+vote meanwhile, so to a backup that is let in late agreeing would seem to take no time. After Aardvark (NSDI'09), which
+expects a throughput that earlier views have shown.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int) -
         if sequence_number == done + 1 and sample.timestamp == request.timestamp:
             gap = core.now - excused - max(sample.since, pace.busy_until)
             pace.note_gap(request.client, max(0, gap))
-            pace.proposed = (sequence_number, core.now)
+            pace.proposed = (sequence_number, core.now - excused)  # the others' agreement went on meanwhile
 
 
 def executed(core: Core, sequence_number: int) -> None:

@@ -31,7 +31,7 @@ class Pace:
         self.agreements: deque[int] = deque(maxlen=GAPS)
         """What the replicas took from the proposal of a sample to its execution."""
         self.proposed: tuple[int, int] | None = None
-        """The sequence number of the last sample, and when it was proposed."""
+        """The sequence number of the last sample, and since when the others may have been agreeing on it."""
         self.busy_until = 0
         """When something was executed last."""
         self.shown: dict[int, int] = {}
