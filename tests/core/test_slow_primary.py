@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from core.group import Group
+from quorate.auth.authenticator import MAC_BYTES
 from quorate.config import Settings
 from quorate.core import pace
 from quorate.core.paced import CLIENTS_MAX, GAPS
+from quorate.messages.codec import Envelope, decode_envelope, encode_envelope
 from quorate.messages.protocol import Batches, Message, Prepare, PrePrepare
 
 MILLISECOND = 1000
@@ -245,6 +247,31 @@ def test_timer_5_who_is_let_in_late_knows_that_the_others_needed_time(late: int,
     group.submit(large, 2)
     assert core.last_executed == 3
     assert list(core.pace.agreements) == [counts * MILLISECOND]
+
+
+def test_timer_5_so_does_who_waits_for_others_to_vouch() -> None:
+    """A client's MACs do not hold at one backup, each time."""
+    group = Group(4, replace(SETTINGS, request_authentication="mac", status_interval_ms=300))
+    faulty, honest = group.open_session(), group.open_session(client=1, timestamp=2)
+    good = decode_envelope(group.request((b"add 1",), faulty, 1))
+    macs = good.authentication
+    spoilt = encode_envelope(Envelope(good.payload, macs[: 2 * MAC_BYTES] + bytes(MAC_BYTES) + macs[3 * MAC_BYTES :]))
+    sample = group.request((b"add 1",), honest, 1, client=1)
+    core = group.core(2)
+    group.reaches = lambda sender, receiver, message: not (isinstance(message, Prepare) and receiver == 2)
+    for frame in (spoilt, sample):
+        group.replicas[0].receive(group.authenticators[0].open(frame), group.now, group.wall)
+    group.submit(sample, 1, 2, 3)
+    late = [(sender, message) for sender, message in group.sent if isinstance(message, Prepare)]
+    assert core.last_executed == 2
+    group.advance(20)
+    group.reaches = lambda sender, receiver, message: True
+    for sender, message in late:
+        if sender != 2 and message.sequence_number == 3:
+            group.say(sender, message, 2)
+    assert core.last_executed == 3
+    assert list(core.pace.agreements) == [20 * MILLISECOND]
+    assert list(core.pace.gaps[group.clients[1].client_id]) == [0]
 
 
 def core_with(gaps: dict[bytes, int], agreement: int) -> Group:

@@ -264,7 +264,7 @@ OF_SEPARATE_TRANSMISSION = [
     mutant(
         "what is fetched need not be authentic",
         SEPARATE + "take_body",
-        "slot.parked = filled(core, slot.parked, batch)",
+        "slot.parked = slot.parked._replace(batch=batch, reconsider_at=None)",
         "from quorate.core import normal_case\n"
         "        frame, slot.parked = slot.parked.frame, None\n"
         "        core.parked.discard(slot.sequence_number)\n"
@@ -573,9 +573,9 @@ OF_PACE = [
     ),
     mutant(
         "the primary is blamed for what its backups do not ask for",
-        PACE + "proposed",
-        "core.now - excused - ",
-        "core.now - ",
+        NORMAL + "reconsider",
+        "min(core.now - parked.since, separate.patience(core))",
+        "0",
         "liars",
         "backups-only",
         budget=20,
@@ -584,8 +584,8 @@ OF_PACE = [
     ),
     mutant(
         "the primary is not blamed for bodies that come late",
-        "core.separate:filled",
-        "min(core.now - parked.since, patience(core))",
+        NORMAL + "reconsider",
+        "min(core.now - parked.since, separate.patience(core))",
         "core.now - parked.since",
         "traitors",
         "slow-primary",

@@ -155,8 +155,6 @@ class Parked(NamedTuple):
     since: int
     """When it came."""
     reconsider_at: int | None = None
-    excused: int = 0
-    """How long its requests were given to come by themselves, for which its primary is not blamed (TIMER-5)."""
 
 
 class HeldBatch(NamedTuple):

@@ -167,7 +167,7 @@ def reconsider(core: Core, slot: Slot) -> None:
     slot.parked = None
     core.parked.discard(slot.sequence_number)
     core.missing.pop(batch.digest, None)
-    pace.proposed(core, slot.sequence_number, batch, parked.excused)
+    pace.proposed(core, slot.sequence_number, batch, min(core.now - parked.since, separate.patience(core)))
     accept(core, slot, batch, parked.frame)
     watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:

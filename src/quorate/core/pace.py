@@ -9,10 +9,10 @@ have been a passing trouble, or a faulty client's doing. So where all are slow o
 
 No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
 sends to the backups alone they pass on at once, unless it is large (SEP-4), and what the primary never proposes makes
-no gap: that is what the view-change timer is for. What a client sends to the primary alone the backups have to fetch;
-for the time that they wait before they ask (SEP-3) no primary is blamed, and it counts for the agreement: the others
-vote meanwhile, so to a backup that is let in late agreeing would seem to take no time. After Aardvark (NSDI'09), which
-expects a throughput that earlier views have shown.
+no gap: that is what the view-change timer is for. What a client sends to the primary alone the backups have to fetch,
+and what has spoilt MACs waits until others vouch for it. For that no primary is blamed as long as a backup waits before
+it asks (SEP-3). So much counts for the agreement: the others vote meanwhile, so to a backup that is let in late
+agreeing would seem to take no time. After Aardvark (NSDI'09), which expects a throughput that earlier views have shown.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def has_sample(core: Core, client: bytes) -> bool:
 
 
 def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int) -> None:
-    """The primary's proposal was accepted here: the gaps of the samples in it, without what is excused of them."""
+    """The primary's proposal was accepted here: the gaps of the samples in it, without what is excused of them: how
+    long it waited here for requests, or for others to vouch for them, as their clients may have kept them back or
+    spoilt their MACs, which the primary cannot know."""
     pace = core.pace
     if not pace.samples:
         return

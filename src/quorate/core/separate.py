@@ -65,14 +65,9 @@ def complete(core: Core, slot: Slot) -> OpenBatch | None:
     if batch is None:
         await_body(core, slot, parked)
         return None
-    slot.parked = filled(core, parked, batch)
+    slot.parked = parked._replace(batch=batch, reconsider_at=None)
     core.missing.pop(parked.digest, None)
     return batch
-
-
-def filled(core: Core, parked: Parked, batch: OpenBatch) -> Parked:
-    """A proposal whose requests are here now. A client may have sent them to the primary alone, which cannot know."""
-    return parked._replace(batch=batch, reconsider_at=None, excused=min(core.now - parked.since, patience(core)))
 
 
 def patience(core: Core) -> int:
@@ -122,7 +117,7 @@ def take_body(core: Core, batch: OpenBatch) -> bool:
         return True
     for slot in slots:
         assert slot.parked is not None
-        slot.parked = filled(core, slot.parked, batch)
+        slot.parked = slot.parked._replace(batch=batch, reconsider_at=None)
         core.touched.add(slot.sequence_number)
     if admission.first_unauthentic_request(core, batch) is None:
         del core.missing[batch.digest]
