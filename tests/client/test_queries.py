@@ -14,7 +14,6 @@ from quorate import AsyncClient, connect, connect_sync
 from quorate.auth.authenticator import ReplicaAuthenticator
 from quorate.auth.keys import KeyPair
 from quorate.client import coalescer, queries
-from quorate.client.alarm import MICROSECONDS
 from quorate.client.queries import READS_MAX
 from quorate.client.session import first_interval_of
 from quorate.client.waiting import CLOSED, ClientLimits
@@ -23,6 +22,7 @@ from quorate.config import Settings
 from quorate.errors import RequestFailed, RequestRefused, RequestTimeout
 from quorate.messages.protocol import Reply
 from quorate.messages.reads import READ_OPERATIONS_MAX, Answer, ReadReply
+from quorate.net.alarm import MICROSECONDS
 
 SLOW = Settings(view_change_timeout_ms=3_600_000, view_change_timeout_max_ms=3_600_000)
 """Nothing is sent again, and no READ is given up, within a test."""

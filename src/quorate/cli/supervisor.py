@@ -149,7 +149,7 @@ class Supervisor:
             host, port = self._gateway
             at = "" if (host, port) == ("127.0.0.1", 6379) else f" -h {host} -p {port}"
             say(f"  redis-cli{at} set greeting hello    # of Debian's redis-tools, or any other Redis client")
-            say(f"  {command} invoke {client} -- GET greeting    # without the gateway: f + 1 replicas vouch for it")
+            say(f"  {command} invoke {client} -- GET greeting    # without the gateway: no single replica is believed")
         say(f"  {command} status {directory}")
         if self._cluster.configuration.service == REDIS:
             say(f"  {command} bench {directory}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from typing import Final
 
 from quorate.client.session import Completed, Failed, SendRequest, Session
 from quorate.errors import PermissionDenied, RequestFailed
@@ -25,8 +23,7 @@ from quorate.messages.access import (
     encode_access,
 )
 from quorate.messages.protocol import Reply
-
-_SECOND: Final = 1_000_000
+from quorate.net.alarm import MICROSECONDS, microseconds_now
 
 
 class Administration:
@@ -71,14 +68,14 @@ class Administration:
     def receive(self, reply: Reply) -> None:
         """Take in a verified reply."""
         assert self._session is not None
-        self._session.receive(reply, _now())
+        self._session.receive(reply, microseconds_now())
         self._replied.set()
 
     async def _execute(self, operation: AccessOperation) -> AccessResult:
         async with self._turn:
             session = self._session = self._make_session()
             try:
-                session.administer((encode_access(operation),), _now())
+                session.administer((encode_access(operation),), microseconds_now())
                 return await self._answer(session)
             finally:
                 self._session = None
@@ -86,7 +83,7 @@ class Administration:
     async def _answer(self, session: Session) -> AccessResult:
         while True:
             self._replied.clear()
-            now = _now()
+            now = microseconds_now()
             for effect in session.settle(now):
                 match effect:
                     case SendRequest(receivers, frame):
@@ -102,7 +99,7 @@ class Administration:
 
     async def _wait(self, deadline: int | None) -> None:
         """Until a reply comes, or it is time to send again."""
-        seconds = None if deadline is None else max(0, deadline - _now()) / _SECOND
+        seconds = None if deadline is None else max(0, deadline - microseconds_now()) / MICROSECONDS
         try:
             async with asyncio.timeout(seconds):
                 await self._replied.wait()
@@ -118,7 +115,3 @@ def _accepted(result: AccessResult) -> int:
             raise PermissionDenied(reason)
         case _:
             raise RequestFailed(f"the replicas answered with {result}: use the client of their version")
-
-
-def _now() -> int:
-    return time.monotonic_ns() // 1000

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from quorate.client.alarm import Alarm, microseconds_now
 from quorate.client.gathering import Gathering
 from quorate.client.session import Completed, Failed, SendRequest, Session
 from quorate.client.waiting import (
@@ -27,6 +26,7 @@ from quorate.client.waiting import (
 from quorate.config import ClusterConfiguration
 from quorate.errors import OperationFailed, PermissionDenied, RequestFailed, RequestRefused
 from quorate.messages.protocol import Reply
+from quorate.net.alarm import Alarm, microseconds_now
 
 _MAYBE_EXECUTED: Final = "it may still be executed, once"
 _OPERATION_FAILED: Final = (
@@ -107,8 +107,7 @@ class Coalescer:
         if deadline is not None and (self._expiry is None or deadline < self._expiry):
             self._expiry = deadline
             self._alarm.set(deadline)
-        if self._dispatch_handle is None:
-            self._dispatch_handle = self._loop.call_soon(self._dispatch)
+        self._schedule()
 
     @property
     def waiting_operations(self) -> int:
@@ -206,9 +205,7 @@ class Coalescer:
                     carried, lane.carried, lane.writes = lane.carried, [], False
                     fail_all(carried, effect.error)
                     self._schedule()
-        deadline = lane.session.next_deadline()
-        if deadline is not None:
-            self._alarm.set(deadline)
+        self._alarm.set(lane.session.next_deadline())
 
     def _send_request(self, lane: _Lane, effect: SendRequest, now: int) -> None:
         reached = [replica_id for replica_id in effect.receivers if self._send(replica_id, effect.frame)]
@@ -250,8 +247,7 @@ class Coalescer:
                     self._settle(lane, now)
                 else:
                     self._alarm.set(deadline)
-        if self._expiry is not None:
-            self._alarm.set(self._expiry)
+        self._alarm.set(self._expiry)
 
     def _sweep(self, now: int) -> None:
         """Time out whatever is due, and note when to look again."""

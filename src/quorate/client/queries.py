@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from quorate.client.alarm import Alarm, microseconds_now
 from quorate.client.coalescer import Coalescer
 from quorate.client.gathering import Gathering
 from quorate.client.reads import Answered, Reads, ToBeOrdered
@@ -33,6 +32,7 @@ from quorate.client.worth import Worth
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed, RequestRefused
 from quorate.messages.reads import READ_OPERATIONS_MAX, ReadReply
+from quorate.net.alarm import Alarm, microseconds_now
 
 _TOO_LATE: Final = "the replicas did not agree on an answer in time"
 READS_MAX: Final = 4
@@ -160,9 +160,8 @@ class Queries:
             done = self._carried.pop(nonce)
             self._gathering.expected = len(done.waiting)
             self._worth.note(len(done.waiting), done.ordered, done.sent, now)
-        for deadline in (self._reads.next_deadline(), self._expiry):
-            if deadline is not None:
-                self._alarm.set(deadline)
+        self._alarm.set(self._reads.next_deadline())
+        self._alarm.set(self._expiry)
         if self._queue:
             self._schedule()
 

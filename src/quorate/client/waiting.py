@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from quorate.client.alarm import MICROSECONDS, microseconds_now
 from quorate.client.sizes import OPERATION_HEADER_BYTES, request_overhead_bytes
 from quorate.config import ClusterConfiguration
 from quorate.errors import RequestFailed, RequestTimeout
 from quorate.messages.protocol import OPERATIONS_MAX
+from quorate.net.alarm import MICROSECONDS, microseconds_now
 
 
 class ClientLimits(NamedTuple):

@@ -1,4 +1,4 @@
-"""The messages of read-only requests (OSDI'99 5.1; docs/PROTOCOL.md, RO-1 to RO-7)."""
+"""The messages of read-only requests (OSDI'99 5.1; docs/PROTOCOL.md, RO-1 to RO-8)."""
 
 from __future__ import annotations
 

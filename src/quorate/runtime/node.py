@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from quorate.core.effects import Effect
 from quorate.core.ports import Opened
 from quorate.messages.protocol import Inspect, Status
+from quorate.net.alarm import Alarm
 from quorate.net.links import FRAME_TOO_LARGE
 from quorate.runtime.driver import Outlet
 from quorate.runtime.inbox import Inbox
@@ -23,8 +24,6 @@ from quorate.runtime.telemetry import Telemetry
 TURN_FRAMES_MAX: Final = 256
 """Frames that one turn looks at; the rest waits for the next. So a flood of false signatures delays what the others
 send by milliseconds."""
-_TICK_SECONDS: Final = 0.001
-"""What the event loop's timers can tell apart: waking earlier than a deadline would only mean waking twice."""
 
 
 class Core(Protocol):
@@ -38,35 +37,6 @@ class Core(Protocol):
 
     def next_deadline(self) -> int | None:
         """When to settle again although nothing came in."""
-
-
-class Alarm:
-    """One timer of the event loop. It is armed anew only when it has to ring earlier: ringing too early is harmless."""
-
-    def __init__(self, ring: Callable[[], None], clock: Clock) -> None:
-        self._ring = ring
-        self._clock = clock
-        self._deadline: int | None = None
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, deadline: int | None) -> None:
-        """Ring at *deadline* at the latest, or not at all."""
-        if deadline is None or (self._deadline is not None and self._deadline <= deadline):
-            return
-        self.stop()
-        delay = max(0, deadline - self._clock.now()) / 1_000_000
-        self._deadline = deadline
-        self._handle = asyncio.get_running_loop().call_later(delay + _TICK_SECONDS, self._expire)
-
-    def stop(self) -> None:
-        """Do not ring."""
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = self._deadline = None
-
-    def _expire(self) -> None:
-        self._handle = self._deadline = None
-        self._ring()
 
 
 class Node:
@@ -91,7 +61,7 @@ class Node:
         self._clock = AwakeClock(clock)
         self._inbox = Inbox()
         self._colleagues = Colleagues()
-        self._alarm = Alarm(self._schedule, self._clock)
+        self._alarm = Alarm(self._schedule, self._clock.now)
         self._deadline: int | None = None
         self._turn_handle: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -1,7 +1,7 @@
 """The Redis gateway: any Redis client, RESP2 or RESP3, uses the replicated Redis service.
 
 A command goes to the cluster as the bytes that came, and its reply comes back as bytes that enough replicas vouch for.
-A pipeline that only reads is not ordered, where that is not needed (`read_only_path`; docs/PROTOCOL.md, RO-1 to RO-7).
+A pipeline that only reads is not ordered, where that is not needed (`read_only_path`; docs/PROTOCOL.md, RO-1 to RO-8).
 PING too: a PONG means that the cluster answers. What concerns the connection alone is answered here and known nowhere
 else: AUTH, CLIENT, DISCARD, HELLO, MULTI, QUIT, RESET, SELECT, UNWATCH, and the queue between MULTI and EXEC.
 

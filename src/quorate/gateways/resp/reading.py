@@ -1,4 +1,4 @@
-"""Which pipelines only read: the cluster answers them without ordering them, if it can (docs/PROTOCOL.md, RO-1 to 7).
+"""Which pipelines only read: the cluster answers them without ordering them, if it can (docs/PROTOCOL.md, RO-1 to 8).
 
 All of a pipeline goes one way. As a connection has one operation outstanding, a read never overtakes a write of its own
 connection, nor a write a read. The replicas look for themselves: what is wrong here costs time, and no more.
