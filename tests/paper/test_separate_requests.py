@@ -274,23 +274,29 @@ def spoilt(data: bytes) -> bytes:
     return encode_batch(Batch(batch.time, tuple(frames)))
 
 
-def test_sep_3_a_liar_that_spoils_the_authentication_is_not_believed_and_others_are_asked() -> None:
+def one_that_lacks_a_body() -> tuple[Group, bytes, bytes]:
+    """A group whose replica 3 lacks a large request and hears of no PREPARE; the digest of its batch, and its bytes."""
     group = Group()
     session = group.open_session()
     group.reaches = lambda sender, receiver, message: receiver != 3 or not isinstance(message, Prepare | Batches)
     group.submit(group.request(LARGE, session, 1), 0, 1, 2)
     group.advance(100)
-    core = group.core(3)
-    digest = core.log.slots[2].parked.digest  # type: ignore[union-attr]
+    digest = group.core(3).log.slots[2].parked.digest  # type: ignore[union-attr]
     body = group.core(0).log.batch(digest)
     assert body is not None
+    return group, digest, body.data
+
+
+def test_sep_3_a_liar_that_spoils_the_authentication_is_not_believed_and_others_are_asked() -> None:
+    group, digest, data = one_that_lacks_a_body()
+    core = group.core(3)
     assert digest in core.missing
 
-    group.say(2, Batches(2), 3, attachments=(spoilt(body.data),))
+    group.say(2, Batches(2), 3, attachments=(spoilt(data),))
     assert core.log.slots[2].phase is Phase.EMPTY
     assert digest in core.missing
     assert core.log.batch(digest) is None
-    group.say(1, Batches(1), 3, attachments=(body.data,))
+    group.say(1, Batches(1), 3, attachments=(data,))
     assert core.log.slots[2].phase is Phase.PRE_PREPARED
     assert digest not in core.missing
 
@@ -339,16 +345,9 @@ def test_sep_3_the_claim_of_one_liar_does_not_make_a_spoilt_body_the_one_to_use(
 
 def test_sep_3_f_prepares_vouch_for_whatever_authenticates_it() -> None:
     """PP-4: a request whose MAC holds at the others is theirs to vouch for."""
-    group = Group()
-    session = group.open_session()
-    group.reaches = lambda sender, receiver, message: receiver != 3 or not isinstance(message, Prepare | Batches)
-    group.submit(group.request(LARGE, session, 1), 0, 1, 2)
-    group.advance(100)
+    group, digest, data = one_that_lacks_a_body()
     core = group.core(3)
-    digest = core.log.slots[2].parked.digest  # type: ignore[union-attr]
-    body = group.core(0).log.batch(digest)
-    assert body is not None
-    group.say(2, Batches(2), 3, attachments=(spoilt(body.data),))
+    group.say(2, Batches(2), 3, attachments=(spoilt(data),))
     assert core.log.slots[2].phase is Phase.EMPTY
     group.say(1, Prepare(0, 2, digest, 1), 3)
     assert core.log.slots[2].phase >= Phase.PRE_PREPARED
