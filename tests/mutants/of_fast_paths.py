@@ -1,5 +1,5 @@
 """The mutants of OSDI'99 5.1 and of what goes with it: tentative execution, digest replies, large requests apart, reads
-that are not ordered, slow primaries: see catalogue.py."""
+that are not ordered, slow primaries and such as tell not all the same: see catalogue.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ REPLY = "core.replies:"
 SEPARATE = "core.separate:"
 READS = "core.reads:"
 PACE = "core.pace:"
+REACH = "core.reach:"
 VOTES = "client.votes:Votes."
 CERTIFICATES = "client.reads:Certificates."
 
@@ -595,10 +596,79 @@ OF_PACE = [
     ),
 ]
 
+OF_REACH = [
+    mutant(
+        "one liar proves that the primary told others something else",
+        REACH + "voted",
+        "< core.quorums.weak",
+        "< core.quorums.faults",
+        "traitors",
+        "double-vote",
+        budget=20,
+        rule="TIMER-6",
+        played="test_one_liar_would_cost_a_view",
+    ),
+    mutant(
+        "who was told something else stays",
+        REACH + "voted",
+        "core.reach.is_two_faced = True",
+        "pass",
+        "traitors",
+        "collude",
+        budget=20,
+        rule="TIMER-6",
+        played="test_who_was_told_something_else_would_stay",
+    ),
+    mutant(
+        "nobody counts how long it waits for what others have",
+        REACH + "end_wait",
+        "// SHARE) + waited",
+        "// SHARE)",
+        "traitors",
+        "partial-macs",
+        budget=20,
+        rule="TIMER-7",
+        played="test_a_primary_that_omits_another_one_each_time_would_stay",
+    ),
+    mutant(
+        "who has left is not taken for one that accepted",
+        REACH + "others_for",
+        " | leavers(core)",
+        "",
+        "traitors",
+        "partial-macs",
+        budget=20,
+        rule="TIMER-7",
+        played="test_the_first_to_leave_would_leave_the_others_behind",
+    ),
+    mutant(
+        "what was waited for long ago counts for ever",
+        REACH + "end_wait",
+        "passed // SHARE",
+        "0",
+        "traitors",
+        "partial-macs",
+        budget=20,
+        rule="TIMER-7",
+        played="test_waits_that_are_far_apart_would_cost_a_view",
+    ),
+    mutant(
+        "a backup that hears badly leaves every primary",
+        REACH + "is_to_blame",
+        "others < core.quorums.weak",
+        "True",
+        "impatient",
+        budget=20,
+        rule="TIMER-7",
+        played="test_a_backup_that_hears_badly_would_leave_every_primary",
+    ),
+]
+
 OF_FAST_PATHS = [
     *OF_TENTATIVE_EXECUTION,
     *OF_DIGEST_REPLIES,
     *OF_SEPARATE_TRANSMISSION,
     *OF_READS,
     *OF_PACE,
+    *OF_REACH,
 ]

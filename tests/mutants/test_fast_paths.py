@@ -14,6 +14,7 @@ from client.test_reads import reply as answer_of
 from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from client.test_votes import reply as reply_in
 from core.group import Group, total_of
+from core.test_reach import SETTINGS, TIMEOUT, Omitting, proposal, propose
 from core.test_slow_primary import WHILE, Fetched, Slow, core_with
 from mutants.catalogue import named
 from mutants.mutation import mutated
@@ -24,7 +25,7 @@ from quorate.client.reads import Answered
 from quorate.client.session import Completed
 from quorate.client.votes import Ballot, Votes
 from quorate.config import Settings
-from quorate.core import pace
+from quorate.core import pace, reach, view_change
 from quorate.core.log import Phase, open_batch
 from quorate.core.new_view import Choice, compute_new_view
 from quorate.core.paced import GAPS
@@ -696,3 +697,92 @@ def test_a_primary_that_is_late_with_bodies_would_stay() -> None:
     assert views_after_fetching(150) == {1}
     with mutated(named("the primary is not blamed")):
         assert views_after_fetching(150) == {0}
+
+
+# Primaries that do not tell all the same
+
+
+def view_after_votes_for_another(*voters: int) -> int:
+    """Of replica 3, which the primary told one batch, when others say that they accepted another one."""
+    group = Group(4, SETTINGS)
+    message, data = proposal(group)
+    propose(group, message, data, 3)
+    for voter in voters:
+        group.say(voter, Prepare(0, 1, X, voter), 3, run=False)
+    return group.core(3).view
+
+
+def test_one_liar_would_cost_a_view() -> None:
+    assert view_after_votes_for_another(1) == 0
+    with mutated(named("one liar proves")):
+        assert view_after_votes_for_another(1) == 1
+
+
+def test_who_was_told_something_else_would_stay() -> None:
+    assert view_after_votes_for_another(1, 2) == 1
+    with mutated(named("who was told something else")):
+        assert view_after_votes_for_another(1, 2) == 0
+
+
+def view_when_omitted_in_turn() -> int:
+    """That all are in, after the primary has left out another backup each time."""
+    omitting = Omitting()
+    for _ in range(20):
+        for backup in (1, 2, 3):
+            omitting.ask(backup)
+        omitting.wait(200)
+    return min(replica.report().view for replica in omitting.group.replicas)
+
+
+def test_a_primary_that_omits_another_one_each_time_would_stay() -> None:
+    assert view_when_omitted_in_turn() >= 1
+    with mutated(named("nobody counts how long it waits")):
+        assert view_when_omitted_in_turn() == 0
+
+
+def test_the_first_to_leave_would_leave_the_others_behind() -> None:
+    """Replica 3 was the first. Every batch needs the other two now, and each has only one that could tell it."""
+
+    def view() -> int:
+        omitting = Omitting()
+        view_change.start(omitting.group.core(3), 1, "this test")
+        omitting.group.settle(3)
+        omitting.group.run()
+        for _ in range(20):
+            omitting.ask(1)
+            omitting.ask(2)
+            omitting.wait(TIMEOUT // 5)
+        return min(replica.report().view for replica in omitting.group.replicas)
+
+    assert view() >= 1
+    with mutated(named("who has left is not taken")):
+        assert view() == 0
+
+
+def test_waits_that_are_far_apart_would_cost_a_view() -> None:
+    def view() -> int:
+        omitting = Omitting()
+        for _ in range(5):
+            omitting.ask(2)
+            omitting.ask(3)
+            omitting.wait(TIMEOUT // 4)
+            omitting.group.advance(6 * TIMEOUT)
+        return omitting.group.core(3).view
+
+    assert view() == 0
+    with mutated(named("what was waited for long ago")):
+        assert view() > 0
+
+
+def test_a_backup_that_hears_badly_would_leave_every_primary() -> None:
+    def leaves() -> bool:
+        core = Group(4, SETTINGS).core(3)
+        core.now = 100_000_000
+        core.reach.lacking = {1: core.now}
+        core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
+        reach.end_wait(core, core.now - 1000 * TIMEOUT)
+        return core.reach.is_unheard
+
+    assert not leaves()
+    with mutated(named("a backup that hears badly")):
+        assert leaves()

@@ -17,6 +17,7 @@ from quorate.core.new_view import Choice
 from quorate.core.paced import Pace
 from quorate.core.ports import Authenticator, Entropy, Service
 from quorate.core.quorum import primary_of, quorums_of
+from quorate.core.reached import Reach
 from quorate.core.recoveries import Recoveries
 from quorate.core.scrubbed import Scrub
 from quorate.core.tables import ReplicatedTables, TablesSnapshot
@@ -210,6 +211,7 @@ class Core:
             self.settings.view_change_timeout_ms * MILLISECOND, self.settings.view_change_timeout_max_ms * MILLISECOND
         )
         self.pace = Pace()
+        self.reach = Reach()
         self.keys = SessionKeys()
         self.recovery = OwnRecovery()
         self.status = Status.NORMAL

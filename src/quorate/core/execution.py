@@ -9,7 +9,7 @@ TENT-3  What was executed tentatively stands if its digest is decided for its nu
 
 from __future__ import annotations
 
-from quorate.core import checkpoints, epochs, pace, timers
+from quorate.core import checkpoints, epochs, pace, reach, timers
 from quorate.core.context import Core, Status
 from quorate.core.effects import CloseLinks
 from quorate.core.log import OpenBatch, Phase
@@ -117,6 +117,7 @@ def finish(core: Core, sequence_number: int, batch: OpenBatch, executions: list[
     """The batch is executed for good: nobody waits for it any more."""
     core.last_executed = sequence_number
     pace.executed(core, sequence_number)
+    reach.executed(core, sequence_number)
     for request, _, revoked, recovery in executions:
         for client in revoked:  # behind the reply: an administrator may have revoked itself
             shut_out(core, client)

@@ -6,7 +6,7 @@ so late, early and reordered messages need no special case.
 
 from __future__ import annotations
 
-from quorate.core import admission, pace, separate
+from quorate.core import admission, pace, reach, separate
 from quorate.core.context import MILLISECOND, Core, Status
 from quorate.core.log import OpenBatch, Parked, Phase, Slim, Slot, Vote, open_proposal
 from quorate.core.ports import Opened
@@ -139,6 +139,7 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         return
     slot = core.log.slot(message.sequence_number)
     slot.parked = Parked(batch.digest, batch, opened.frame, core.now)
+    reach.proposed(core, slot.sequence_number, batch.digest)
     core.parked.add(slot.sequence_number)
     core.touched.add(slot.sequence_number)
 
@@ -237,6 +238,7 @@ def on_vote(core: Core, opened: Opened) -> None:
     if present is None:
         votes[message.replica] = vote
         core.touched.add(message.sequence_number)
+        reach.voted(core, slot, message)
     elif present.digest != message.digest:
         admission.refuse(core, message, "a second vote for another digest")
 

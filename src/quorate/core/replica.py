@@ -14,6 +14,7 @@ from quorate.core import (
     execution,
     invariants,
     normal_case,
+    reach,
     reads,
     recovery,
     restart,
@@ -125,6 +126,7 @@ class Replica:
             scrub.settle(core)
             state_transfer.settle(core)
             reads.settle(core)
+            reach.settle(core)
             retransmission.settle(core)
             timers.restate(core)
         effects, core.outbox = core.outbox, []
@@ -155,6 +157,9 @@ class Replica:
         if core.status is Status.LOST_VOTES:
             return None
         due = timers.deadlines(core)
+        ask_at = reach.ask_at(core)
+        if ask_at is not None:
+            due.append(ask_at)
         if reads.can_be_answered(core):
             due.append(core.now)
         tick = core.service.next_deadline()

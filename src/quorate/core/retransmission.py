@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quorate.core import admission, answers, separate, session_keys, state_transfer, timers
+from quorate.core import admission, answers, reach, separate, session_keys, state_transfer, timers
 from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot, open_batch
@@ -69,6 +69,7 @@ def lacks_something(core: Core) -> bool:
     return (
         core.status is not Mode.NORMAL
         or bool(core.missing)
+        or reach.is_awaited(core)
         or core.log.highest_proposed > core.last_executed
         or len(core.waiting) > 0
         or any(executed > core.last_executed for executed, _ in core.peer_marks.values())
@@ -113,6 +114,7 @@ def on_status(core: Core, opened: Opened) -> None:
     assert isinstance(message, Status)
     peer = message.replica
     hear_marks(core, message)
+    reach.heard_status(core, message)
     if core.now < core.answered_status.get(peer, -core.status_interval) + core.status_interval // 2:
         return
     core.answered_status[peer] = core.now

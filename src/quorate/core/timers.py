@@ -8,6 +8,7 @@ TIMER-3  A view that executed nothing new doubles the timeout, up to a cap; so d
 TIMER-4  A primary whose proposed times stay behind this replica's clock by more than the skew for a timeout, from one
          proposal to a later one, is suspected too (P12).
 TIMER-5  So is one that is merely slow: see `core/pace.py` (P8).
+TIMER-6, TIMER-7  So is one that does not tell all replicas the same: see `core/reach.py` (P2, B9).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def on_view_left(core: Core) -> None:
     timers.behind_since = None
     timers.timed = None
     core.pace.begin(core.now)
+    core.reach.begin()
 
 
 def on_view_wanted(core: Core) -> None:
@@ -105,6 +107,10 @@ def expired(core: Core) -> str | None:
         return "the primary's clock stays behind"
     if core.pace.is_slow:
         return "the primary proposes late"
+    if core.reach.is_two_faced:
+        return "the primary told others something else"
+    if core.reach.is_unheard:
+        return "what the primary proposes to others does not reach this replica"
     return None
 
 

@@ -87,7 +87,7 @@ _REFUSED_VIEW: Final = "its NEW-VIEW is refused, the view after it works"
 _NOTHING: Final = "no harm: its votes are one replica's"
 ROWS: Final[dict[str, Row]] = {
     "P1": Row(Role.PRIMARY, _VIEW),
-    "P2": Row(Role.PRIMARY, "at most one of its batches prepares; " + _VIEW),
+    "P2": Row(Role.PRIMARY, "at most one of its batches prepares; left by those who see it (TIMER-6); " + _VIEW),
     "P4": Row(Role.PRIMARY, _VIEW),
     "P7": Row(Role.PRIMARY, "the starved client makes the view change, then as before"),
     "P8": Row(Role.PRIMARY, "left when the backups have seen that it proposes late without need (TIMER-5)"),
@@ -107,7 +107,7 @@ ROWS: Final[dict[str, Row]] = {
     "B5": Row(Role.BACKUP, "no harm: one replica moves nobody"),
     "B7": Row(Role.BACKUP, "its VIEW-CHANGEs are refused, the others' suffice", Nudge.VIEW_CHANGE),
     "B8": Row(Role.BACKUP, "what it claims alone is not chosen", Nudge.VIEW_CHANGE),
-    "B9": Row(Role.PRIMARY, "as slow as P8 or a view change when it leads, no harm otherwise"),
+    "B9": Row(Role.PRIMARY, "slow until it is left when it leads (TIMER-7), no harm otherwise"),
     "B11": Row(Role.BACKUP, "its digests make no checkpoint stable"),
     "B12": Row(Role.BACKUP, "the window may fill while one more is away, and moves on when it is back", Nudge.LAG),
     "B13": Row(Role.BACKUP, "no client believes it"),
