@@ -152,7 +152,22 @@ def test_timer_5_a_slow_one_is_left_for_those_that_were_fast() -> None:
 def test_timer_5_a_few_slow_ones_among_many_are_nothing() -> None:
     slow = Slow()
     for number in range(10 * GAPS):
-        slow.ask(50 if number % 3 == 0 else 1)
+        slow.ask(50 if number % 6 == 0 else 1)
+    assert slow.views == {0}
+
+
+def test_timer_5_a_primary_that_stops_and_goes_is_slow() -> None:
+    """It proposes a few batches at once, and then none for a while: most gaps are short, most of the time is gone."""
+    slow = Slow()
+    for number in range(GAPS):
+        slow.ask(180 if number % 4 == 0 else 1)
+    assert slow.views == {1}
+
+
+def test_timer_5_one_hitch_is_none_however_long() -> None:
+    slow = Slow()
+    for number in range(3 * GAPS):
+        slow.ask(800 if number % GAPS == 0 else 4)
     assert slow.views == {0}
 
 

@@ -498,8 +498,8 @@ OF_PACE = [
     ),
     mutant(
         "one slow sample says that a primary is slow",
-        "core.paced:Pace.medians",
-        "median_high(gaps)",
+        "core.paced:Pace.means",
+        "(sum(gaps) - max(gaps)) // (GAPS - 1)",
         "max(gaps)",
         "traitors",
         "slow-primary",
@@ -510,7 +510,7 @@ OF_PACE = [
     mutant(
         "one client says that a primary is slow",
         PACE + "judge",
-        "if 2 * len(too_long) <= len(medians):",
+        "if 2 * len(too_long) <= len(gaps):",
         "if not too_long:",
         "liars",
         "backups-only",

@@ -7,12 +7,13 @@ times that is left. Once f + 1 others have been the primary, for a while only if
 nobody is, the network or the machines are slow. After that while it is left all the same: what others have shown may
 have been a passing trouble, or a faulty client's doing. So where all are slow one view is lost in each such while.
 
-No client alone says so where there are several: the gaps of more than half of them have to be too long. What a client
-sends to the backups alone they pass on at once, unless it is large (SEP-4), and what the primary never proposes makes
-no gap: that is what the view-change timer is for. What a client sends to the primary alone the backups have to fetch,
-and what has spoilt MACs waits until others vouch for it. For that no primary is blamed as long as a backup waits before
-it asks (SEP-3). So much counts for the agreement: the others vote meanwhile, so to a backup that is let in late
-agreeing would seem to take no time. After Aardvark (NSDI'09), which expects a throughput that earlier views have shown.
+No client alone says so where there are several: of more than half of them the gaps have to be too long on average, the
+longest left out, as any primary has a hitch. What a client sends to the backups alone they pass on at once, unless it
+is large (SEP-4), and what the primary never proposes makes no gap: that is what the view-change timer is for. What a
+client sends to the primary alone the backups have to fetch, and what has spoilt MACs waits until others vouch for it.
+For that no primary is blamed as long as a backup waits before it asks (SEP-3). So much counts for the agreement: the
+others vote meanwhile, so to a backup that is let in late agreeing would seem to take no time. After Aardvark (NSDI'09),
+which expects a throughput that earlier views have shown.
 """
 
 from __future__ import annotations
@@ -84,15 +85,15 @@ def executed(core: Core, sequence_number: int) -> None:
 def judge(core: Core) -> bool:
     """Whether this view's primary is slow. Who sees that another replica has left the view is less patient for a few
     samples: so that a quorum leaves, or nobody."""
-    pace, medians = core.pace, core.pace.medians()
-    if not medians or len(pace.agreements) < GAPS:
+    pace, gaps = core.pace, core.pace.means()
+    if not gaps or len(pace.agreements) < GAPS:
         return False
-    shown = pace.shown[core.primary] = median_high(medians)
+    shown = pace.shown[core.primary] = median_high(gaps)
     allowed = core.settings.slow_primary_factor * median_high(pace.agreements) + LEAST
     if pace.hurried:
         allowed //= 2
-    too_long = [gap for gap in medians if gap > allowed]
-    if 2 * len(too_long) <= len(medians):
+    too_long = [gap for gap in gaps if gap > allowed]
+    if 2 * len(too_long) <= len(gaps):
         return False
     others = sorted(gap for replica, gap in pace.shown.items() if replica != core.primary)
     is_known = len(others) >= core.quorums.weak and core.now < pace.began + core.timers.limit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median_high
 from typing import Final, NamedTuple
 
 GAPS: Final = 13
@@ -35,7 +34,7 @@ class Pace:
         self.busy_until = 0
         """When something was executed last."""
         self.shown: dict[int, int] = {}
-        """The median gap of each replica when it was the primary last."""
+        """How long the gaps of each replica were when it was the primary last."""
         self.began = 0
         """When the present view began: when the one before it was left."""
         self.left: set[int] = set()
@@ -52,9 +51,10 @@ class Pace:
         if len(self.gaps) > CLIENTS_MAX:
             del self.gaps[next(iter(self.gaps))]
 
-    def medians(self) -> list[int]:
-        """Of each client that has shown enough."""
-        return [median_high(gaps) for gaps in self.gaps.values() if len(gaps) == GAPS]
+    def means(self) -> list[int]:
+        """Of the gaps of each client that has shown enough, without the longest: that may be one hitch. Many short ones
+        do not make up for a few long ones: a primary that stops and goes is slow."""
+        return [(sum(gaps) - max(gaps)) // (GAPS - 1) for gaps in self.gaps.values() if len(gaps) == GAPS]
 
     def note_left(self, replica: int) -> None:
         """Another replica has left this view: once a view that makes this one less patient, for a while."""
