@@ -653,6 +653,16 @@ OF_REACH = [
         played="test_waits_that_are_far_apart_would_cost_a_view",
     ),
     mutant(
+        "one long trouble counts whole",
+        REACH + "end_wait",
+        "if not leavers(core):",
+        "if False:",
+        "lossy",
+        budget=20,
+        rule="TIMER-7",
+        played="test_one_long_trouble_would_cost_a_view",
+    ),
+    mutant(
         "a backup that hears badly leaves every primary",
         REACH + "is_to_blame",
         "others < core.quorums.weak",

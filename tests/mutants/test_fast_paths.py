@@ -14,7 +14,7 @@ from client.test_reads import reply as answer_of
 from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from client.test_votes import reply as reply_in
 from core.group import Group, total_of
-from core.test_reach import SETTINGS, TIMEOUT, Omitting, proposal, propose
+from core.test_reach import SETTINGS, TIMEOUT, Omitting, proposal, propose, view_after_one_long_trouble
 from core.test_slow_primary import WHILE, Fetched, Slow, core_with
 from mutants.catalogue import named
 from mutants.mutation import mutated
@@ -774,10 +774,18 @@ def test_waits_that_are_far_apart_would_cost_a_view() -> None:
         assert view() > 0
 
 
+def test_one_long_trouble_would_cost_a_view() -> None:
+    assert view_after_one_long_trouble() == 0
+    with mutated(named("one long trouble")):
+        assert view_after_one_long_trouble() > 0
+
+
 def test_a_backup_that_hears_badly_would_leave_every_primary() -> None:
     def leaves() -> bool:
         core = Group(4, SETTINGS).core(3)
         core.now = 100_000_000
+        core.reach.waited = 1000 * TIMEOUT
+        core.reach.counted_until = core.now - 1000 * TIMEOUT
         core.reach.lacking = {1: core.now}
         core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
         reach.end_wait(core, core.now - 1000 * TIMEOUT)

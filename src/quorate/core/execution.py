@@ -116,7 +116,8 @@ def answer(core: Core, executions: list[Execution]) -> None:
 def finish(core: Core, sequence_number: int, batch: OpenBatch, executions: list[Execution]) -> None:
     """The batch is executed for good: nobody waits for it any more."""
     core.last_executed = sequence_number
-    pace.executed(core, sequence_number)
+    if batch.requests:
+        pace.executed(core, sequence_number)
     reach.executed(core, sequence_number)
     for request, _, revoked, recovery in executions:
         for client in revoked:  # behind the reply: an administrator may have revoked itself

@@ -139,7 +139,7 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         return
     slot = core.log.slot(message.sequence_number)
     slot.parked = Parked(batch.digest, batch, opened.frame, core.now)
-    reach.proposed(core, slot.sequence_number, batch.digest)
+    reach.told(core, slot.sequence_number, batch.digest)
     core.parked.add(slot.sequence_number)
     core.touched.add(slot.sequence_number)
 
@@ -168,8 +168,9 @@ def reconsider(core: Core, slot: Slot) -> None:
     slot.parked = None
     core.parked.discard(slot.sequence_number)
     core.missing.pop(batch.digest, None)
-    pace.proposed(core, slot.sequence_number, batch, min(core.now - parked.since, separate.patience(core)))
     accept(core, slot, batch, parked.frame)
+    excused = min(core.now - parked.since, separate.patience(core))  # a client may have kept back or spoilt something
+    pace.proposed(core, slot.sequence_number, batch, excused, reach.accepted(core, slot.sequence_number, excused))
     watch_primary_clock(core, batch)
     if not is_vouched and slot.sequence_number > core.last_executed:
         wait_for_execution(core, batch)
@@ -191,8 +192,7 @@ def accept(core: Core, slot: Slot, batch: OpenBatch, frame: bytes) -> None:
 def wait_for_execution(core: Core, batch: OpenBatch) -> None:
     """A request first seen inside a PRE-PREPARE starts the timer too (facts 1.7), if it is authentic here."""
     for request, digest, frame in zip(batch.requests, batch.digests, batch.frames, strict=True):
-        may_wait = admission.may_wait(core, request, frame) is None
-        if may_wait and not is_executed(core, request):
+        if admission.may_wait(core, request, frame) is None and not is_executed(core, request):
             core.waiting.add(Waiting(request, digest, frame), is_ordered=True)
 
 

@@ -1,7 +1,7 @@
 """Whether the primary is merely slow (TIMER-5; P8): it proposes late, though in time for the view-change timer.
 
 Now and then a client sends a request to all replicas. A backup then knows that it waits, and looks at the *gap*: the
-time until it is proposed, as far as nothing else was under way. A primary that has nothing else to do needs for that
+time until it is proposed, as far as no requests were under way. A primary that has nothing else to do needs for that
 about as long as the replicas then need to agree, which a primary cannot make seem longer. One whose gaps are several
 times that is left. Once f + 1 others have been the primary, for a while only if f + 1 of them were much faster: where
 nobody is, the network or the machines are slow. After that while it is left all the same: what others have shown may
@@ -23,7 +23,7 @@ from typing import Final
 
 from quorate.core.context import MILLISECOND, Core, Status
 from quorate.core.log import OpenBatch
-from quorate.core.paced import GAPS, Sample
+from quorate.core.paced import CLIENTS_MAX, GAPS, Ordered, Sample
 from quorate.messages.protocol import Request
 
 LEAST: Final = 10 * MILLISECOND
@@ -52,27 +52,42 @@ def has_sample(core: Core, client: bytes) -> bool:
     return sample is not None and waiting is not None and waiting.request.timestamp == sample.timestamp
 
 
-def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int) -> None:
-    """The primary's proposal was accepted here: the gaps of the samples in it, without what is excused of them: how
+def proposed(core: Core, sequence_number: int, batch: OpenBatch, excused: int, heard: int) -> None:
+    """The primary's proposal was accepted here: the gaps of the samples in it end, without what is excused of them: how
     long it waited here for requests, or for others to vouch for them, as their clients may have kept them back or
-    spoilt their MACs, which the primary cannot know."""
+    spoilt their MACs, which the primary cannot know. They ended already when f + 1 others *heard* it (TIMER-7)."""
     pace = core.pace
-    if not pace.samples:
-        return
-    done = core.last_executed + (core.tentative is not None)
-    for request in batch.requests:
+    for request in batch.requests if pace.samples else ():
         sample = pace.samples.get(request.client)
         if sample is None or sample.session != request.session or sample.timestamp > request.timestamp:
             continue
         del pace.samples[request.client]
-        if sequence_number == done + 1 and sample.timestamp == request.timestamp:
-            gap = core.now - excused - max(sample.since, pace.busy_until)
-            pace.note_gap(request.client, max(0, gap))
-            pace.proposed = (sequence_number, core.now - excused)  # the others' agreement went on meanwhile
+        if sample.timestamp == request.timestamp and len(pace.ordered) < CLIENTS_MAX:
+            pace.ordered.append(Ordered(sequence_number, request.client, sample.since))
+    if pace.ordered:
+        end_gaps(core, core.now - excused, heard)
+
+
+def end_gaps(core: Core, accepted: int, heard: int) -> None:
+    """A gap ends when a sample is proposed, and all that comes before it: who holds back that is late with both. It is
+    none if requests are under way before it: then the primary had something else to do."""
+    pace, open_gaps = core.pace, []
+    done = core.last_executed + (core.tentative is not None)
+    for ordered in pace.ordered:
+        before = [core.log.slots.get(number) for number in range(done + 1, ordered.sequence_number)]
+        digests = [None if slot is None else slot.digest for slot in before]
+        batches = [core.log.batch(digest) for digest in digests if digest is not None]
+        if None in digests:
+            open_gaps.append(ordered)
+        elif ordered.sequence_number > done and not any(batch is not None and batch.requests for batch in batches):
+            gap = min(accepted, heard) - max(ordered.since, pace.busy_until)
+            pace.note_gap(ordered.client, max(0, gap))
+            pace.proposed = (ordered.sequence_number, accepted)  # the others' agreement went on meanwhile
+    pace.ordered = open_gaps
 
 
 def executed(core: Core, sequence_number: int) -> None:
-    """A batch is executed, tentatively or for good: how long the agreement on a sample took."""
+    """A batch with requests is executed, tentatively or for good: how long the agreement on a sample took."""
     pace = core.pace
     pace.busy_until = core.now
     if pace.proposed is not None and pace.proposed[0] == sequence_number:

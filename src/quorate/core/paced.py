@@ -19,12 +19,22 @@ class Sample(NamedTuple):
     since: int
 
 
+class Ordered(NamedTuple):
+    """A sample whose proposal came."""
+
+    sequence_number: int
+    client: bytes
+    since: int
+
+
 class Pace:
     """The present view's gaps, and what the primaries of earlier ones showed. Times are in microseconds."""
 
     def __init__(self) -> None:
         self.samples: dict[bytes, Sample] = {}
         """One request of each client."""
+        self.ordered: list[Ordered] = []
+        """Those that were proposed, but something before them was not."""
         self.gaps: dict[bytes, deque[int]] = {}
         """For each client how long its samples waited while nothing else was under way."""
         self.agreements: deque[int] = deque(maxlen=GAPS)
@@ -68,6 +78,7 @@ class Pace:
         self.left.clear()
         self.hurried = 0
         self.samples.clear()
+        self.ordered.clear()
         self.gaps.clear()
         self.proposed = None
         self.is_slow = False

@@ -5,9 +5,9 @@ its NEW-VIEW chose it. A correct primary proposes the same to all, at the same t
 
 TIMER-6  A primary that proposed another digest to this backup has lied to it or to them, and is left at once.
 TIMER-7  So is one for whose proposals this backup waits a good part of the time, while others have them: they are not
-         authentic here, or do not come. Not for what a message may be late by itself (SEP-3); only if f others lack
-         proposals too, or have left; and not if f + 1 other primaries were left for that lately: then this backup hears
-         badly.
+         authentic here, or do not come. Not for what a message may be late by itself (SEP-3), nor for one long trouble;
+         only if f others lack proposals too, or have left; and not if f + 1 other primaries were left for that lately:
+         then this backup hears badly.
 
 A backup that waits asks by STATUS, and learns from the others what was decided (STAT-1), which takes a while. Where
 each batch reaches a quorum, but each time another one, no time-out ends that, though nothing goes on but by STATUS.
@@ -28,7 +28,9 @@ from quorate.messages.protocol import Commit, Prepare, SlotFlag, Status
 SHARE: Final = 8
 """A backup may wait for an eighth of the time,"""
 PATIENCE: Final = 2
-"""and for half a view-change timeout at once."""
+"""and for half a view-change timeout at once;"""
+LONGEST: Final = 2
+"""so many status intervals of each time that it does not hear the primary."""
 
 
 def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
@@ -40,13 +42,14 @@ def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
         return
     if len(others_for(core, slot, digest)) < core.quorums.weak:
         return
-    known = slot.digest if slot.parked is None else slot.parked.digest
-    if known is None:
-        for past in [past for past in vouched if past <= core.last_executed]:
-            del vouched[past]
-        vouched[number] = Vouched(digest, core.now)
-    elif known != digest:
+    if slot.digest is not None:
         core.reach.is_two_faced = True
+        return
+    for past in [past for past in vouched if past <= core.last_executed]:
+        del vouched[past]
+    vouched[number] = Vouched(digest, core.now)
+    if slot.parked is not None:
+        told(core, number, slot.parked.digest)
 
 
 def others_for(core: Core, slot: Slot, digest: bytes) -> set[int]:
@@ -86,17 +89,27 @@ def ask_at(core: Core) -> int | None:
     if not core.reach.vouched:
         return None
     known = max(core.reach.asked, core.last_executed)
-    since = [entry.since for number, entry in core.reach.vouched.items() if number > known]
+    unheard = core.reach.vouched.keys() - core.parked
+    since = [core.reach.vouched[number].since for number in unheard if number > known]
     return min(since) + separate.patience(core) if since else None
 
 
-def proposed(core: Core, sequence_number: int, digest: bytes) -> None:
-    """The primary's proposal came here too."""
+def told(core: Core, sequence_number: int, digest: bytes) -> None:
+    """The primary's proposal came here too. What it holds may still lack."""
+    vouched = core.reach.vouched.get(sequence_number)
+    if vouched is not None and vouched.digest != digest:
+        core.reach.is_two_faced = True
+
+
+def accepted(core: Core, sequence_number: int, excused: int) -> int:
+    """The primary's proposal was accepted here, after the time that is *excused* as its requests may have been late.
+    Returns since when f + 1 others have had it, or now."""
     vouched = core.reach.vouched.pop(sequence_number, None)
-    if vouched is not None:
-        end_wait(core, vouched.since)
-        if vouched.digest != digest:
-            core.reach.is_two_faced = True
+    if vouched is None:
+        core.reach.lasted = 0
+        return core.now
+    end_wait(core, vouched.since + excused)
+    return vouched.since
 
 
 def executed(core: Core, sequence_number: int) -> None:
@@ -112,11 +125,15 @@ def is_awaited(core: Core) -> bool:
 
 
 def end_wait(core: Core, since: int) -> None:
-    """Count what this backup has waited; for several numbers at once it has waited once."""
+    """Count what this backup has waited: for several numbers at once, it has waited once. Until a proposal comes in
+    time it is one trouble, of which no more is counted than what asking takes, unless others have left for the like."""
     reach = core.reach
     if core.now <= since + separate.patience(core):
         return
     passed, waited = core.now - reach.counted_until, core.now - max(since, reach.counted_until)
+    if not leavers(core):
+        waited = min(waited, LONGEST * core.status_interval - reach.lasted)
+    reach.lasted += waited
     reach.waited = max(0, reach.waited - passed // SHARE) + waited
     reach.counted_until = core.now
     if reach.waited >= core.timers.timeout // PATIENCE and is_to_blame(core):

@@ -26,6 +26,8 @@ class Reach:
         """Whether the primary told this replica something else than it told others (TIMER-6)."""
         self.waited = 0
         """How long this replica has waited for what others had already, of late (TIMER-7)."""
+        self.lasted = 0
+        """What was counted of that since a proposal came in time."""
         self.counted_until = 0
         """When that was counted last."""
         self.is_unheard = False
@@ -41,3 +43,4 @@ class Reach:
         self.is_two_faced = False
         self.is_unheard = False
         self.waited = 0
+        self.lasted = 0

@@ -56,6 +56,7 @@ def forget_unfinished(core: Core) -> None:
                 forget_votes(slot, sender)
         slot.parked = None
         core.parked.discard(number)
+    core.reach.vouched.clear()
 
 
 def forget_votes(slot: Slot, sender: int) -> None:

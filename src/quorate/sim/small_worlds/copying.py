@@ -16,6 +16,7 @@ from quorate.config import Settings
 from quorate.core.context import Timers
 from quorate.core.paced import Pace
 from quorate.core.quorum import Quorums
+from quorate.core.reached import Reach
 from quorate.core.replica import Replica
 from quorate.sim.small_worlds.cluster import SymbolicAuthenticator
 
@@ -92,7 +93,7 @@ def _value(value: Any) -> object:
         return tuple(_value(entry) for entry in value)
     if isinstance(value, Struct):
         return (kind.__name__, *(_value(getattr(value, name)) for name in kind.__struct_fields__))
-    if kind is Timers or kind is Pace:
+    if kind in (Timers, Pace, Reach):
         return None
     if not kind.__module__.startswith("quorate."):
         raise TypeError(f"no rule what the value of a {kind.__name__} is")
