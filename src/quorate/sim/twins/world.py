@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple
 
+from quorate.core.context import Core
 from quorate.core.effects import Broadcast, Effect, Send, SendReply, Trace
 from quorate.core.quorum import quorums_of
 from quorate.errors import InvariantViolation
@@ -159,13 +160,18 @@ class TwinsWorld:
         end = self.now + LIVENESS
         while self.now < end and not self.judge.verdicts:
             if all(client.completed >= enough for client, enough in zip(self.clients, wanted, strict=True)):
-                if all(process.replica.core.last_executed == self.judge.last_executed for process in self._correct):
+                if all(self._is_level(process.replica.core) for process in self._correct):
                     return
             else:
                 self._submit(WHOLE)
             self._run_until(self.now + RETRY)
         if not self.judge.verdicts:
             self.judge.accuse("liveness", self._pending())
+
+    def _is_level(self, core: Core) -> bool:
+        """Whether a replica has executed all that any has, and nothing besides that may still be undone: a client
+        believes a tentative answer before anything has committed."""
+        return core.last_executed == self.judge.last_executed and core.tentative is None
 
     def _pending(self) -> str:
         lines = [f"client {client.name} waits for {client.request}" for client in self.clients if client.request]
