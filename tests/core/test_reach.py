@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 from msgspec.structs import replace
 
@@ -118,7 +120,7 @@ class Omitting:
         self.group.advance(milliseconds)
         self.group.reaches = reaches
         self.omitted = set()
-        self.group.advance(5 * STATUS_INTERVAL)
+        self.group.advance(2 * STATUS_INTERVAL)
 
 
 def test_timer_7_who_waits_too_much_for_what_others_have_leaves() -> None:
@@ -179,7 +181,7 @@ def test_timer_7_what_is_under_way_to_another_it_does_not_lack() -> None:
         group.say(2, other, 1)
         assert not core.reach.lacking
     group.say(2, lacks, 1)
-    assert core.reach.lacking == {2: group.now}
+    assert core.reach.lacking == {2: deque([group.now])}
 
 
 def test_timer_7_it_asks_soon() -> None:
@@ -241,7 +243,7 @@ def view_after_one_long_trouble() -> int:
     core = omitting.group.core(3)
     for _ in range(5):
         omitting.ask(3)
-        core.reach.lacking[2] = omitting.group.now
+        core.reach.lacking[2] = deque([omitting.group.now] * reach.LACKS)
         omitting.wait(TIMEOUT // 5)
         assert core.last_executed == 1 + omitting.timestamp
     return core.view
@@ -287,13 +289,13 @@ def test_timer_7_where_f_plus_1_others_were_left_for_the_same_it_is_the_network(
     core.now = 100_000_000
     core.reach.waited = TIMEOUT * MILLISECOND
     core.reach.counted_until = core.now - TIMEOUT * MILLISECOND
-    core.reach.lacking = {1: core.now}
+    core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
     core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
     reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
     assert not core.reach.is_unheard
     core.now += SETTINGS.view_change_timeout_max_ms * MILLISECOND
     core.reach.waited *= 10
-    core.reach.lacking = {1: core.now}
+    core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
     reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
     assert core.reach.is_unheard
 
@@ -304,7 +306,7 @@ def test_timer_7_one_other_that_was_left_for_the_same_is_not_enough() -> None:
     core.now = 100_000_000
     core.reach.waited = TIMEOUT * MILLISECOND
     core.reach.counted_until = core.now - TIMEOUT * MILLISECOND
-    core.reach.lacking = {1: core.now}
+    core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
     core.reach.left = {0: core.now - 1000, 1: core.now - 1000}
     reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
     assert core.reach.is_unheard
@@ -314,10 +316,12 @@ def test_timer_7_a_view_begins_anew() -> None:
     """What was waited for in one view is not the next primary's fault."""
     omitting = Omitting()
     core = omitting.group.core(3)
-    while core.view == 0:
-        omitting.ask(2)
-        omitting.ask(3)
-        omitting.wait(TIMEOUT // 4)
+    for _ in range(50):
+        if core.view == 0:
+            omitting.ask(2)
+            omitting.ask(3)
+            omitting.wait(TIMEOUT // 4)
+    assert core.view == 1
     assert (core.reach.waited, core.reach.is_unheard) == (0, False)
     assert list(core.reach.left) == [0]
 

@@ -499,8 +499,8 @@ OF_PACE = [
     mutant(
         "one slow sample says that a primary is slow",
         "core.paced:Pace.means",
-        "(sum(gaps) - max(gaps)) // (GAPS - 1)",
-        "max(gaps)",
+        "sorted(gaps)[:-HITCHES]",
+        "[max(gaps)]",
         "traitors",
         "slow-primary",
         budget=20,
@@ -622,8 +622,8 @@ OF_REACH = [
     mutant(
         "nobody counts how long it waits for what others have",
         REACH + "end_wait",
-        "// SHARE) + waited",
-        "// SHARE)",
+        "// SHARE) + waited)",
+        "// SHARE))",
         "traitors",
         "partial-macs",
         budget=20,

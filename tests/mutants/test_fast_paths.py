@@ -786,7 +786,7 @@ def test_a_backup_that_hears_badly_would_leave_every_primary() -> None:
         core.now = 100_000_000
         core.reach.waited = 1000 * TIMEOUT
         core.reach.counted_until = core.now - 1000 * TIMEOUT
-        core.reach.lacking = {1: core.now}
+        core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
         core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
         reach.end_wait(core, core.now - 1000 * TIMEOUT)
         return core.reach.is_unheard

@@ -139,7 +139,7 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         return
     slot = core.log.slot(message.sequence_number)
     slot.parked = Parked(batch.digest, batch, opened.frame, core.now)
-    reach.told(core, slot.sequence_number, batch.digest)
+    reach.proposed(core, slot.sequence_number, batch.digest)
     core.parked.add(slot.sequence_number)
     core.touched.add(slot.sequence_number)
 

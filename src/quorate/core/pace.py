@@ -8,7 +8,7 @@ nobody is, the network or the machines are slow. After that while it is left all
 have been a passing trouble, or a faulty client's doing. So where all are slow one view is lost in each such while.
 
 No client alone says so where there are several: of more than half of them the gaps have to be too long on average, the
-longest left out, as any primary has a hitch. What a client sends to the backups alone they pass on at once, unless it
+longest left out, as any primary has hitches. What a client sends to the backups alone they pass on at once, unless it
 is large (SEP-4), and what the primary never proposes makes no gap: that is what the view-change timer is for. What a
 client sends to the primary alone the backups have to fetch, and what has spoilt MACs waits until others vouch for it.
 For that no primary is blamed as long as a backup waits before it asks (SEP-3). So much counts for the agreement: the
@@ -80,9 +80,9 @@ def end_gaps(core: Core, accepted: int, heard: int) -> None:
         if None in digests:
             open_gaps.append(ordered)
         elif ordered.sequence_number > done and not any(batch is not None and batch.requests for batch in batches):
-            gap = min(accepted, heard) - max(ordered.since, pace.busy_until)
-            pace.note_gap(ordered.client, max(0, gap))
-            pace.proposed = (ordered.sequence_number, accepted)  # the others' agreement went on meanwhile
+            ended = min(accepted, heard)  # from then on the others agreed
+            pace.note_gap(ordered.client, max(0, ended - max(ordered.since, pace.busy_until)))
+            pace.proposed = (ordered.sequence_number, ended)
     pace.ordered = open_gaps
 
 

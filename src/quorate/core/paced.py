@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 GAPS: Final = 13
 """So many gaps of a client tell something, and so many are kept."""
+HITCHES: Final = 3
+"""So many of them say nothing of the primary."""
 CLIENTS_MAX: Final = 64
 """Clients whose gaps are kept: those that asked last."""
 
@@ -42,7 +44,7 @@ class Pace:
         self.proposed: tuple[int, int] | None = None
         """The sequence number of the last sample, and since when the others may have been agreeing on it."""
         self.busy_until = 0
-        """When something was executed last."""
+        """When something with requests was executed last."""
         self.shown: dict[int, int] = {}
         """How long the gaps of each replica were when it was the primary last."""
         self.began = 0
@@ -62,9 +64,10 @@ class Pace:
             del self.gaps[next(iter(self.gaps))]
 
     def means(self) -> list[int]:
-        """Of the gaps of each client that has shown enough, without the longest: that may be one hitch. Many short ones
-        do not make up for a few long ones: a primary that stops and goes is slow."""
-        return [(sum(gaps) - max(gaps)) // (GAPS - 1) for gaps in self.gaps.values() if len(gaps) == GAPS]
+        """Of the gaps of each client that has shown enough, without the longest: any primary has a hitch now and then.
+        Many short ones do not make up for more: a primary that stops and goes is slow."""
+        shown = [sorted(gaps)[:-HITCHES] for gaps in self.gaps.values() if len(gaps) == GAPS]
+        return [sum(gaps) // len(gaps) for gaps in shown]
 
     def note_left(self, replica: int) -> None:
         """Another replica has left this view: once a view that makes this one less patient, for a while."""

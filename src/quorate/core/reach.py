@@ -5,9 +5,9 @@ its NEW-VIEW chose it. A correct primary proposes the same to all, at the same t
 
 TIMER-6  A primary that proposed another digest to this backup has lied to it or to them, and is left at once.
 TIMER-7  So is one for whose proposals this backup waits a good part of the time, while others have them: they are not
-         authentic here, or do not come. Not for what a message may be late by itself (SEP-3), nor for one long trouble;
-         only if f others lack proposals too, or have left; and not if f + 1 other primaries were left for that lately:
-         then this backup hears badly.
+         authentic here, or do not come. Not for what a message may be late by itself (SEP-3); nor for one long trouble,
+         unless another has left; only if f others lack proposals again and again too, or have left; and not if f + 1
+         other primaries were left for that lately: then this backup hears badly.
 
 A backup that waits asks by STATUS, and learns from the others what was decided (STAT-1), which takes a while. Where
 each batch reaches a quorum, but each time another one, no time-out ends that, though nothing goes on but by STATUS.
@@ -16,6 +16,7 @@ Once a backup has left, its PREPAREs are missing; so who has left the view is ta
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from quorate.core import separate
@@ -25,12 +26,14 @@ from quorate.core.log import Phase, Slot
 from quorate.core.reached import Vouched
 from quorate.messages.protocol import Commit, Prepare, SlotFlag, Status
 
-SHARE: Final = 8
-"""A backup may wait for an eighth of the time,"""
+SHARE: Final = 4
+"""A backup may wait for a quarter of the time: where each of three waits in turn, it is a third;"""
 PATIENCE: Final = 2
-"""and for half a view-change timeout at once;"""
+"""for half a view-change timeout at once;"""
 LONGEST: Final = 2
 """so many status intervals of each time that it does not hear the primary."""
+LACKS: Final = 3
+"""Another one lacks proposals if it has said so as often within a view-change timeout."""
 
 
 def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
@@ -49,7 +52,7 @@ def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
         del vouched[past]
     vouched[number] = Vouched(digest, core.now)
     if slot.parked is not None:
-        told(core, number, slot.parked.digest)
+        proposed(core, number, slot.parked.digest)
 
 
 def others_for(core: Core, slot: Slot, digest: bytes) -> set[int]:
@@ -64,7 +67,7 @@ def leavers(core: Core) -> set[int]:
 
 
 def heard_status(core: Core, message: Status) -> None:
-    """Another backup says what it has. Perhaps it lacks what was proposed here, and prepared since."""
+    """Another one says what it has. Perhaps it is a backup that lacks what was proposed here, and prepared since."""
     if message.view != core.view or message.is_changing_view or core.status is not Mode.NORMAL:
         return
     first = message.low_watermark + 1
@@ -72,30 +75,32 @@ def heard_status(core: Core, message: Status) -> None:
         slot, at = core.log.slots.get(sequence_number), sequence_number - first
         flags = message.slots[at] if at < len(message.slots) else 0
         if slot is not None and slot.phase >= Phase.PREPARED and not flags & SlotFlag.PRE_PREPARED:
-            core.reach.lacking[message.replica] = core.now
+            if message.replica != core.primary:
+                core.reach.lacking.setdefault(message.replica, deque(maxlen=LACKS)).append(core.now)
             return
 
 
-def settle(core: Core) -> None:
-    """Ask for a proposal once it has been waited for long enough."""
+def asks(core: Core) -> bool:
+    """Whether it is time to ask for a proposal that was waited for long enough."""
     due = ask_at(core)
-    if due is not None and core.now >= due:
-        core.reach.asked = max(core.reach.vouched)
-        core.timers.status_due = core.timers.status_forced = core.now
+    if due is None or core.now < due:
+        return False
+    core.reach.asked, core.reach.asked_at = max(core.reach.vouched), core.now
+    return True
 
 
 def ask_at(core: Core) -> int | None:
-    """When to ask for what was not asked for yet; what is asked for covers all numbers up to then."""
-    if not core.reach.vouched:
+    """When to ask for what was not asked for yet: once a status interval, for all numbers up to then."""
+    reach = core.reach
+    if not reach.vouched:
         return None
-    known = max(core.reach.asked, core.last_executed)
-    unheard = core.reach.vouched.keys() - core.parked
-    since = [core.reach.vouched[number].since for number in unheard if number > known]
-    return min(since) + separate.patience(core) if since else None
+    known = max(reach.asked, core.last_executed)
+    since = [entry.since for number, entry in reach.vouched.items() if number > known]
+    return max(min(since) + separate.patience(core), reach.asked_at + core.status_interval) if since else None
 
 
-def told(core: Core, sequence_number: int, digest: bytes) -> None:
-    """The primary's proposal came here too. What it holds may still lack."""
+def proposed(core: Core, sequence_number: int, digest: bytes) -> None:
+    """The primary has proposed this digest here too, though a request of it may lack."""
     vouched = core.reach.vouched.get(sequence_number)
     if vouched is not None and vouched.digest != digest:
         core.reach.is_two_faced = True
@@ -134,9 +139,10 @@ def end_wait(core: Core, since: int) -> None:
     if not leavers(core):
         waited = min(waited, LONGEST * core.status_interval - reach.lasted)
     reach.lasted += waited
-    reach.waited = max(0, reach.waited - passed // SHARE) + waited
+    limit = core.timers.timeout // PATIENCE
+    reach.waited = min(limit, max(0, reach.waited - passed // SHARE) + waited)
     reach.counted_until = core.now
-    if reach.waited >= core.timers.timeout // PATIENCE and is_to_blame(core):
+    if reach.waited == limit and is_to_blame(core):
         reach.is_unheard = True
         reach.left[core.primary] = core.now
 
@@ -144,7 +150,8 @@ def end_wait(core: Core, since: int) -> None:
 def is_to_blame(core: Core) -> bool:
     """Whether that is the primary's doing: others lack proposals too, and primaries before it were heard."""
     reach = core.reach
-    lacking = {replica for replica, at in reach.lacking.items() if core.now < at + core.timers.timeout}
+    lately = core.now - core.timers.timeout
+    lacking = {replica for replica, at in reach.lacking.items() if len(at) == LACKS and at[0] > lately}
     left = [primary for primary, at in reach.left.items() if core.now < at + core.timers.limit]
     others = len(set(left) - {core.primary})
     return len(lacking | leavers(core)) >= core.quorums.faults and others < core.quorums.weak

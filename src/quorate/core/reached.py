@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 
@@ -17,11 +18,13 @@ class Reach:
 
     def __init__(self) -> None:
         self.vouched: dict[int, Vouched] = {}
-        """By sequence number, what others have accepted and the primary has not proposed here."""
+        """By sequence number, what others have accepted and this backup has not."""
         self.asked = 0
         """Up to which number the others were asked for them."""
-        self.lacking: dict[int, int] = {}
-        """Who lacked what was proposed here, and when."""
+        self.asked_at = 0
+        """When that was."""
+        self.lacking: dict[int, deque[int]] = {}
+        """Who lacked what was proposed here, and when it said so."""
         self.is_two_faced = False
         """Whether the primary told this replica something else than it told others (TIMER-6)."""
         self.waited = 0

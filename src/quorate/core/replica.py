@@ -126,7 +126,6 @@ class Replica:
             scrub.settle(core)
             state_transfer.settle(core)
             reads.settle(core)
-            reach.settle(core)
             retransmission.settle(core)
             timers.restate(core)
         effects, core.outbox = core.outbox, []

@@ -44,6 +44,8 @@ ASK_ALL_AFTER: Final = 1
 
 def settle(core: Core) -> None:
     """Say what is here when that is due, and ask for bodies that are missing."""
+    if reach.asks(core):
+        core.broadcast(own_status(core))
     fresh = [digest for digest, asked in core.missing.items() if asked == 0]
     if fresh:
         fetch(core, fresh)
