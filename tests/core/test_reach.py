@@ -72,6 +72,22 @@ def test_timer_6_so_does_who_waits_for_a_request_of_what_it_was_told() -> None:
     assert group.core(3).view == 1
 
 
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_timer_6_who_was_told_two_things_leaves(is_accepted: bool) -> None:
+    """Whether the first one was accepted, or waits because its time is too far ahead."""
+    group = Group(4, SETTINGS)
+    group.reaches = lambda sender, receiver, message: False
+    ahead = 0 if is_accepted else 3600 * 1000 * MILLISECOND
+    (message, data), (other, other_data) = proposal(group, variant=ahead), proposal(group, variant=1)
+    propose(group, message, data, 3)
+    slot = group.core(3).log.slots[1]
+    assert (slot.digest == message.digest, slot.parked is not None) == (is_accepted, not is_accepted)
+    propose(group, message, data, 3)
+    assert group.core(3).view == 0, "it may repeat itself"
+    propose(group, other, other_data, 3)
+    assert reasons(group, 3) == [TOLD_OTHERWISE]
+
+
 def test_timer_6_f_others_cannot_say_so() -> None:
     """n = 7: three others of which one is correct can; two may lie."""
     group = Group(7, SETTINGS)

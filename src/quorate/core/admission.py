@@ -45,6 +45,7 @@ DONE: Final = "at or below the low watermark"
 KNOWN: Final = "already accepted"
 OLDER: Final = "not newer than its sender's last"
 OWN: Final = "from this replica itself"
+OTHER: Final = "another digest was accepted"
 UNWANTED: Final = "nothing is missing"
 NOT_HELD: Final = "its checkpoint is not held here"
 UNSIGNED: Final = "not signed, of a client that has to sign"
@@ -150,7 +151,7 @@ def accept_pre_prepare(core: Core, message: PrePrepare) -> Reason:
         return _outside_window(core, message.sequence_number)
     slot = core.log.slots.get(message.sequence_number)
     if slot is not None and slot.digest is not None:
-        return KNOWN if slot.digest == message.digest else "another digest was accepted"
+        return KNOWN if slot.digest == message.digest else OTHER
     if message.sequence_number <= core.log.covered:
         return "the NEW-VIEW of its view speaks of this number"
     return None

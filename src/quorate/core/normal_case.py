@@ -120,6 +120,8 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
     message = opened.message
     assert isinstance(message, PrePrepare)
     reason = admission.accept_pre_prepare(core, message)
+    if reason in (None, admission.OTHER):
+        reach.proposed(core, message)
     if reason is None and len(opened.envelope.attachments) != 1:
         reason = "without its batch"
     if reason is not None:
@@ -139,7 +141,6 @@ def on_pre_prepare(core: Core, opened: Opened) -> None:
         return
     slot = core.log.slot(message.sequence_number)
     slot.parked = Parked(batch.digest, batch, opened.frame, core.now)
-    reach.proposed(core, slot.sequence_number, batch.digest)
     core.parked.add(slot.sequence_number)
     core.touched.add(slot.sequence_number)
 

@@ -3,7 +3,7 @@
 Where f + 1 others have sent a PREPARE for a digest, one of them is correct: the primary of this view did propose it, or
 its NEW-VIEW chose it. A correct primary proposes the same to all, at the same time.
 
-TIMER-6  A primary that proposed another digest to this backup has lied to it or to them, and is left at once.
+TIMER-6  A primary that proposed another digest to this backup, or two, has lied to it or to them, and is left at once.
 TIMER-7  So is one for whose proposals this backup waits a good part of the time, while others have them: they are not
          authentic here, or do not come. Not for what a message may be late by itself (SEP-3); nor for one long trouble,
          unless another has left; only if f others lack proposals again and again too, or have left; and not if f + 1
@@ -24,7 +24,7 @@ from quorate.core.context import Core
 from quorate.core.context import Status as Mode
 from quorate.core.log import Phase, Slot
 from quorate.core.reached import Vouched
-from quorate.messages.protocol import Commit, Prepare, SlotFlag, Status
+from quorate.messages.protocol import Commit, Prepare, PrePrepare, SlotFlag, Status
 
 SHARE: Final = 4
 """A backup may wait for a quarter of the time: where each of three waits in turn, it is a third;"""
@@ -51,8 +51,8 @@ def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
     for past in [past for past in vouched if past <= core.last_executed]:
         del vouched[past]
     vouched[number] = Vouched(digest, core.now)
-    if slot.parked is not None:
-        proposed(core, number, slot.parked.digest)
+    if slot.parked is not None and slot.parked.digest != digest:
+        core.reach.is_two_faced = True
 
 
 def others_for(core: Core, slot: Slot, digest: bytes) -> set[int]:
@@ -99,10 +99,12 @@ def ask_at(core: Core) -> int | None:
     return max(min(since) + separate.patience(core), reach.asked_at + core.status_interval) if since else None
 
 
-def proposed(core: Core, sequence_number: int, digest: bytes) -> None:
-    """The primary has proposed this digest here too, though a request of it may lack."""
-    vouched = core.reach.vouched.get(sequence_number)
-    if vouched is not None and vouched.digest != digest:
+def proposed(core: Core, message: PrePrepare) -> None:
+    """The primary of this view has proposed this digest here, whatever comes of it."""
+    slot, vouched = core.log.slots.get(message.sequence_number), core.reach.vouched.get(message.sequence_number)
+    known = set() if slot is None else {slot.digest, None if slot.parked is None else slot.parked.digest}
+    known |= set() if vouched is None else {vouched.digest}
+    if known - {None, message.digest} and core.quorums.faults:
         core.reach.is_two_faced = True
 
 
