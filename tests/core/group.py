@@ -93,10 +93,11 @@ _UNSTATED = frozenset(
         "status_forced",
         "entropy",
         "scrub",
+        "is_two_faced",
     }
 )
 """What is no part of the protocol's state: the times of the last input, what is counted, when to say STATUS next,
-and where the scrub is."""
+where the scrub is, and that the primary is convicted (TIMER-6), which a refusal may show."""
 
 
 def frozen(value: object) -> object:
