@@ -611,8 +611,8 @@ OF_REACH = [
     mutant(
         "who was told something else stays",
         REACH + "voted",
-        "core.reach.is_two_faced = True",
-        "pass",
+        "if slot.digest is not None:",
+        "if False:",
         "traitors",
         "collude",
         budget=20,
