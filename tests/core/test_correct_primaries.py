@@ -7,8 +7,8 @@ import random
 import pytest
 
 from core.group import Group
-from core.test_reach import Omitting
-from core.test_reach_in_trouble import Asking, Far, reasons, views
+from core.test_reach import Omitting, reasons, views
+from core.test_reach_in_trouble import Asking, Far
 from core.test_slow_primary import Slow
 from quorate.config import Settings
 from quorate.core.paced import GAPS
@@ -135,17 +135,14 @@ def test_timer_7_what_was_waited_for_long_ago_is_forgotten() -> None:
     group = omitting.group
     for _ in range(400):
         omitting.ask()
-        omitting.ask(3)
-        omitting.wait(TIMEOUT // 4)
+        omitting.leave_out(3, milliseconds=TIMEOUT // 4)
     assert views(group) == [0] * 4
     for _ in range(30):
         group.now += 1_000_000
         group.wall += 1_000_000
         omitting.ask()
     assert group.core(3).last_executed == 1 + omitting.timestamp
-    omitting.ask(2)
-    omitting.ask(3)
-    omitting.wait(20)
+    omitting.leave_out(2, 3, milliseconds=20)
     assert views(group) == [0] * 4
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from core.group import Group
 from quorate.config import Settings
 from quorate.core import reach, separate, view_change
+from quorate.core.context import Core
 from quorate.core.log import open_batch
 from quorate.messages.codec import encode_batch
 from quorate.messages.protocol import Batch, Commit, Message, Prepare, PrePrepare, SlotFlag, Status
@@ -29,7 +30,7 @@ def proposal(group: Group, sequence_number: int = 1, variant: int = 0) -> tuple[
 
 
 def views(group: Group) -> list[int]:
-    return [replica.report().view for replica in group.replicas]
+    return [replica.report().view for replica in group.replicas if replica.core.replica_id not in group.stopped]
 
 
 def reasons(group: Group, replica: int) -> list[object]:
@@ -138,6 +139,12 @@ class Omitting:
         self.omitted = set()
         self.group.advance(2 * STATUS_INTERVAL)
 
+    def leave_out(self, *backups: int, milliseconds: int) -> None:
+        """A request for each of these, whose proposal does not reach it; then all wait."""
+        for backup in backups:
+            self.ask(backup)
+        self.wait(milliseconds)
+
 
 def test_timer_7_who_waits_too_much_for_what_others_have_leaves() -> None:
     """Each time another backup is left out: time-outs see progress."""
@@ -145,9 +152,7 @@ def test_timer_7_who_waits_too_much_for_what_others_have_leaves() -> None:
     rounds = 0
     while min(views(omitting.group)) == 0 and rounds < 50:
         rounds += 1
-        for backup in (1, 2, 3):
-            omitting.ask(backup)
-        omitting.wait(TIMEOUT // 5)
+        omitting.leave_out(1, 2, 3, milliseconds=TIMEOUT // 5)
     assert 2 <= rounds <= 10
     assert views(omitting.group) == [1] * 4
     left = [reasons(omitting.group, backup) for backup in (1, 2, 3)]
@@ -158,8 +163,7 @@ def test_timer_7_who_is_left_out_alone_stays() -> None:
     """Others could not tell that from a lie, nor the backup from a bad link of its own: it would be missing."""
     omitting = Omitting()
     for _ in range(20):
-        omitting.ask(3)
-        omitting.wait(TIMEOUT // 4)
+        omitting.leave_out(3, milliseconds=TIMEOUT // 4)
         assert omitting.group.core(3).last_executed == 1 + omitting.timestamp
     assert views(omitting.group) == [0] * 4
 
@@ -170,8 +174,7 @@ def test_timer_7_unless_another_has_left_already() -> None:
     omitting.group.settle(2)
     omitting.group.run()
     for _ in range(4):
-        omitting.ask(3)
-        omitting.wait(TIMEOUT // 4)
+        omitting.leave_out(3, milliseconds=TIMEOUT // 4)
     assert views(omitting.group) == [1] * 4
     assert reasons(omitting.group, 3) == [UNHEARD]
 
@@ -227,8 +230,7 @@ def test_timer_7_one_that_is_left_out_for_once_does_not() -> None:
     """Whatever its reason is: a link that breaks, a machine that stands still."""
     omitting = Omitting()
     for _ in range(5):
-        omitting.ask(3)
-        omitting.wait(TIMEOUT // 4)
+        omitting.leave_out(3, milliseconds=TIMEOUT // 4)
         assert omitting.group.core(3).last_executed == 1 + omitting.timestamp, "it did wait, and has it now"
         omitting.group.advance(6 * TIMEOUT)
     assert views(omitting.group) == [0] * 4
@@ -258,9 +260,8 @@ def view_after_one_long_trouble() -> int:
     omitting = Omitting()
     core = omitting.group.core(3)
     for _ in range(5):
-        omitting.ask(3)
         core.reach.lacking[2] = deque([omitting.group.now] * reach.LACKS)
-        omitting.wait(TIMEOUT // 5)
+        omitting.leave_out(3, milliseconds=TIMEOUT // 5)
         assert core.last_executed == 1 + omitting.timestamp
     return core.view
 
@@ -301,31 +302,33 @@ def test_timer_7_f_others_make_nobody_wait() -> None:
 
 def test_timer_7_where_f_plus_1_others_were_left_for_the_same_it_is_the_network() -> None:
     """For a while."""
-    core = Group(4, SETTINGS).core(3)
-    core.now = 100_000_000
-    core.reach.waited = TIMEOUT * MILLISECOND
-    core.reach.counted_until = core.now - TIMEOUT * MILLISECOND
-    core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
-    core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
-    reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
-    assert not core.reach.is_unheard
+    core = core_that_has_waited(1, 2)
+    assert not leaves(core)
     core.now += SETTINGS.view_change_timeout_max_ms * MILLISECOND
     core.reach.waited *= 10
-    core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
-    reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
-    assert core.reach.is_unheard
+    assert leaves(core)
 
 
 def test_timer_7_one_other_that_was_left_for_the_same_is_not_enough() -> None:
     """It may have been faulty. Nor is the present primary's last term."""
+    assert leaves(core_that_has_waited(0, 1))
+
+
+def core_that_has_waited(*left: int) -> Core:
+    """Replica 3, for which it was too long already, and which has left these primaries for that just now."""
     core = Group(4, SETTINGS).core(3)
     core.now = 100_000_000
     core.reach.waited = TIMEOUT * MILLISECOND
     core.reach.counted_until = core.now - TIMEOUT * MILLISECOND
+    core.reach.left = dict.fromkeys(left, core.now - 1000)
+    return core
+
+
+def leaves(core: Core) -> bool:
+    """Whether it leaves the primary when it has waited once more, and another one lacks proposals too."""
     core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
-    core.reach.left = {0: core.now - 1000, 1: core.now - 1000}
     reach.end_wait(core, core.now - TIMEOUT * MILLISECOND)
-    assert core.reach.is_unheard
+    return core.reach.is_unheard
 
 
 def test_timer_7_a_view_begins_anew() -> None:
@@ -334,9 +337,7 @@ def test_timer_7_a_view_begins_anew() -> None:
     core = omitting.group.core(3)
     for _ in range(50):
         if core.view == 0:
-            omitting.ask(2)
-            omitting.ask(3)
-            omitting.wait(TIMEOUT // 4)
+            omitting.leave_out(2, 3, milliseconds=TIMEOUT // 4)
     assert core.view == 1
     assert (core.reach.waited, core.reach.is_unheard) == (0, False)
     assert list(core.reach.left) == [0]

@@ -611,7 +611,7 @@ OF_REACH = [
     mutant(
         "who was told something else stays",
         REACH + "voted",
-        "if slot.digest is not None:",
+        "if told(slot) - {digest}:",
         "if False:",
         "traitors",
         "collude",

@@ -14,7 +14,17 @@ from client.test_reads import reply as answer_of
 from client.test_session import EVERYONE, FIRST_INTERVAL, Bench
 from client.test_votes import reply as reply_in
 from core.group import Group, total_of
-from core.test_reach import SETTINGS, TIMEOUT, Omitting, proposal, propose, view_after_one_long_trouble
+from core.test_reach import (
+    SETTINGS,
+    TIMEOUT,
+    Omitting,
+    core_that_has_waited,
+    leaves,
+    proposal,
+    propose,
+    view_after_one_long_trouble,
+    views,
+)
 from core.test_slow_primary import WHILE, Fetched, Slow, core_with
 from mutants.catalogue import named
 from mutants.mutation import mutated
@@ -25,7 +35,7 @@ from quorate.client.reads import Answered
 from quorate.client.session import Completed
 from quorate.client.votes import Ballot, Votes
 from quorate.config import Settings
-from quorate.core import pace, reach, view_change
+from quorate.core import pace, view_change
 from quorate.core.log import Phase, open_batch
 from quorate.core.new_view import Choice, compute_new_view
 from quorate.core.paced import GAPS
@@ -728,10 +738,8 @@ def view_when_omitted_in_turn() -> int:
     """That all are in, after the primary has left out another backup each time."""
     omitting = Omitting()
     for _ in range(20):
-        for backup in (1, 2, 3):
-            omitting.ask(backup)
-        omitting.wait(200)
-    return min(replica.report().view for replica in omitting.group.replicas)
+        omitting.leave_out(1, 2, 3, milliseconds=TIMEOUT // 5)
+    return min(views(omitting.group))
 
 
 def test_a_primary_that_omits_another_one_each_time_would_stay() -> None:
@@ -749,10 +757,8 @@ def test_the_first_to_leave_would_leave_the_others_behind() -> None:
         omitting.group.settle(3)
         omitting.group.run()
         for _ in range(20):
-            omitting.ask(1)
-            omitting.ask(2)
-            omitting.wait(TIMEOUT // 5)
-        return min(replica.report().view for replica in omitting.group.replicas)
+            omitting.leave_out(1, 2, milliseconds=TIMEOUT // 5)
+        return min(views(omitting.group))
 
     assert view() >= 1
     with mutated(named("who has left is not taken")):
@@ -763,9 +769,7 @@ def test_waits_that_are_far_apart_would_cost_a_view() -> None:
     def view() -> int:
         omitting = Omitting()
         for _ in range(5):
-            omitting.ask(2)
-            omitting.ask(3)
-            omitting.wait(TIMEOUT // 4)
+            omitting.leave_out(2, 3, milliseconds=TIMEOUT // 4)
             omitting.group.advance(6 * TIMEOUT)
         return omitting.group.core(3).view
 
@@ -781,16 +785,6 @@ def test_one_long_trouble_would_cost_a_view() -> None:
 
 
 def test_a_backup_that_hears_badly_would_leave_every_primary() -> None:
-    def leaves() -> bool:
-        core = Group(4, SETTINGS).core(3)
-        core.now = 100_000_000
-        core.reach.waited = 1000 * TIMEOUT
-        core.reach.counted_until = core.now - 1000 * TIMEOUT
-        core.reach.lacking = {1: deque([core.now] * reach.LACKS)}
-        core.reach.left = {1: core.now - 1000, 2: core.now - 1000}
-        reach.end_wait(core, core.now - 1000 * TIMEOUT)
-        return core.reach.is_unheard
-
-    assert not leaves()
+    assert not leaves(core_that_has_waited(1, 2))
     with mutated(named("a backup that hears badly")):
-        assert leaves()
+        assert leaves(core_that_has_waited(1, 2))

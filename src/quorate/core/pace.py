@@ -11,7 +11,8 @@ No client alone says so where there are several: of more than half of them the g
 longest left out, as any primary has hitches. What a client sends to the backups alone they pass on at once, unless it
 is large (SEP-4), and what the primary never proposes makes no gap: that is what the view-change timer is for. What a
 client sends to the primary alone the backups have to fetch, and what has spoilt MACs waits until others vouch for it.
-For that no primary is blamed as long as a backup waits before it asks (SEP-3). So much counts for the agreement: the
+For that no primary is blamed as long as a backup waits before it asks (SEP-3): so much sooner the gap ends, or when
+f + 1 others have the proposal (TIMER-7) if that is earlier. All the time from then on counts for the agreement: the
 others vote meanwhile, so to a backup that is let in late agreeing would seem to take no time. After Aardvark (NSDI'09),
 which expects a throughput that earlier views have shown.
 """

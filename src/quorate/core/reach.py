@@ -45,14 +45,18 @@ def voted(core: Core, slot: Slot, vote: Prepare | Commit) -> None:
         return
     if len(others_for(core, slot, digest)) < core.quorums.weak:
         return
-    if slot.digest is not None:
+    if told(slot) - {digest}:
         core.reach.is_two_faced = True
         return
     for past in [past for past in vouched if past <= core.last_executed]:
         del vouched[past]
     vouched[number] = Vouched(digest, core.now)
-    if slot.parked is not None and slot.parked.digest != digest:
-        core.reach.is_two_faced = True
+
+
+def told(slot: Slot | None) -> set[bytes]:
+    """What was proposed here for this number, accepted or parked."""
+    digests = () if slot is None else (slot.digest, None if slot.parked is None else slot.parked.digest)
+    return {digest for digest in digests if digest is not None}
 
 
 def others_for(core: Core, slot: Slot, digest: bytes) -> set[int]:
@@ -101,10 +105,10 @@ def ask_at(core: Core) -> int | None:
 
 def proposed(core: Core, message: PrePrepare) -> None:
     """The primary of this view has proposed this digest here, whatever comes of it."""
-    slot, vouched = core.log.slots.get(message.sequence_number), core.reach.vouched.get(message.sequence_number)
-    known = set() if slot is None else {slot.digest, None if slot.parked is None else slot.parked.digest}
-    known |= set() if vouched is None else {vouched.digest}
-    if known - {None, message.digest} and core.quorums.faults:
+    known, vouched = told(core.log.slots.get(message.sequence_number)), core.reach.vouched.get(message.sequence_number)
+    if vouched is not None:
+        known.add(vouched.digest)
+    if known - {message.digest} and core.quorums.faults:
         core.reach.is_two_faced = True
 
 
