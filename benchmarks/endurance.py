@@ -17,13 +17,15 @@ from benchmarks.systems.quorate import QUORATE_SYNC_MACS
 OPERATIONS: Final = 10_000_000
 LOOKS: Final = 100
 _KEYS: Final = 10_000
-_SECONDS: Final = 5.0
+_SECONDS: Final = 1.0
+"""A replica's files grow for some seconds and are cut off then: so often it has to be looked at to see the height."""
 FLAT: Final = 1.1
-"""What counts as flat: no more than that many times what was taken after the first tenth."""
+"""What counts as flat: no more than that many times the most that was taken in the second tenth."""
 
 
 def measure(directory: Path, tell: Callable[[int], None], operations: int = OPERATIONS) -> list[Look]:
-    """Have so many operations executed, and look again and again; *tell* is told how many are done."""
+    """Have so many operations executed, and look again and again; *tell* is told how many are done. Each of the looks
+    that are returned has the most that was taken since the one before."""
     looks: list[Look] = []
     with started(QUORATE_SYNC_MACS, directory, Load.CLIENT) as (processes, running):
         load, cluster = running.load, running.cluster
@@ -33,24 +35,17 @@ def measure(directory: Path, tell: Callable[[int], None], operations: int = OPER
         folders = [folder / "storage" for folder in cluster.glob("replica-*")]
         chosen = Operations(keys=_KEYS, is_random=True)
         order = Order(outstanding=C1000.outstanding, seconds=_SECONDS, roles=running.roles, operations=chosen)
-        done = 0
+        done = memory = disk = 0
         while done < operations:
             done += load.measure(order).operations_in_all
             processes.check()
-            taken = Look(
-                operations=done,
-                memory_bytes=max(map(memory_of, pids)),
-                disk_bytes=max(map(room_of, folders)),
-            )
-            looks.append(taken)
+            memory = max(memory, *map(memory_of, pids))
+            disk = max(disk, *map(room_of, folders))
+            if done >= min((len(looks) + 1) * operations // LOOKS, operations):
+                looks.append(Look(operations=done, memory_bytes=memory, disk_bytes=disk))
+                memory = disk = 0
             tell(done)
-    return thinned(looks)
-
-
-def thinned(looks: list[Look]) -> list[Look]:
-    """No more than some of them, the last among them."""
-    step = -(-len(looks) // LOOKS)
-    return looks[::-1][:: max(1, step)][::-1]
+    return looks
 
 
 def memory_of(pid: int) -> int:
@@ -63,13 +58,16 @@ def memory_of(pid: int) -> int:
 
 
 def growth(looks: list[Look]) -> tuple[float, float] | None:
-    """By what memory and disk grew at most, in units of what they were after the first tenth of the operations."""
+    """By what the most that was taken of memory and of disk grew after the second tenth of the operations, in units of
+    the most in it."""
     if not looks:
         return None
     tenth = looks[-1].operations / 10
-    base = next(look for look in looks if look.operations >= tenth)
-    later = [look for look in looks if look.operations >= base.operations]
+    base = [look for look in looks if tenth < look.operations <= 2 * tenth]
+    later = [look for look in looks if look.operations > 2 * tenth]
+    if not base or not later:
+        return None
     return (
-        max(look.memory_bytes for look in later) / base.memory_bytes,
-        max(look.disk_bytes for look in later) / base.disk_bytes,
+        max(look.memory_bytes for look in later) / max(look.memory_bytes for look in base),
+        max(look.disk_bytes for look in later) / max(look.disk_bytes for look in base),
     )

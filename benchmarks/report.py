@@ -195,11 +195,16 @@ def _attacks(results: Results) -> Table:
 
 
 def _looks(results: Results) -> Table:
-    columns = ["operations", "memory of a replica, MB", "its files, MB"]
-    step = max(1, len(results.looks) // 10)
+    columns = ["operations", "memory of a replica since the row before, at most, MB", "its files, at most, MB"]
+    looks, step = results.looks, max(1, len(results.looks) // 10)
+    groups = [looks[max(0, end - step) : end] for end in range(len(looks), 0, -step)]
     rows = [
-        [f"{look.operations:,}", f"{look.memory_bytes / 1e6:.1f}", f"{look.disk_bytes / 1e6:.1f}"]
-        for look in results.looks[::-1][::step][::-1]
+        [
+            f"{group[-1].operations:,}",
+            f"{max(look.memory_bytes for look in group) / 1e6:.1f}",
+            f"{max(look.disk_bytes for look in group) / 1e6:.1f}",
+        ]
+        for group in reversed(groups)
     ]
     return Table("Memory and disk", columns, rows)
 

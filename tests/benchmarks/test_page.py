@@ -186,16 +186,21 @@ def test_fewer_keys_than_are_asked_for_meet_and_miss_nothing(good):
 def test_what_grows_is_not_flat():
     looks = [Look(operations=at * 1_000_000, memory_bytes=100, disk_bytes=100 + 10 * at) for at in range(1, 11)]
 
-    assert endurance.growth(looks) == (1.0, pytest.approx(200 / 110))
+    assert endurance.growth(looks) == (1.0, pytest.approx(200 / 120))
+    assert endurance.growth(looks[:1]) is None
     assert endurance.growth([]) is None
 
 
-def test_looks_are_thinned_and_keep_the_last():
-    looks = [Look(operations=at, memory_bytes=1, disk_bytes=1) for at in range(1000)]
-    kept = endurance.thinned(looks)
+def test_what_goes_up_and_down_between_the_same_heights_is_flat():
+    heights = [10, 30, 20, 35, 15] * 20
+    looks = [
+        Look(operations=at * 100_000, memory_bytes=1, disk_bytes=height * 1_000_000)
+        for at, height in enumerate(heights, 1)
+    ]
+    table = next(table for table in tables(msgspec.structs.replace(EMPTY, looks=looks)) if "disk" in table.title)
 
-    assert len(kept) == endurance.LOOKS
-    assert kept[-1].operations == 999
+    assert endurance.growth(looks) == (1.0, 1.0)
+    assert [row[2] for row in table.rows] == ["35.0"] * 10
 
 
 # -------------------------------------------------------------------------------------------------- outages
