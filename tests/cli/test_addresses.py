@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from quorate.cli.addresses import LOOPBACK, free_ports, parse_address, why_not_free
+from quorate.cli import addresses
+from quorate.cli.addresses import LOOPBACK, free_ports, hold, parse_address, why_not_free
 from quorate.errors import ConfigurationError
 
 
@@ -15,6 +19,35 @@ def test_free_ports_are_distinct_and_free() -> None:
 
     assert len(set(ports)) == 8
     assert [why_not_free(LOOPBACK, port) for port in ports] == [None] * 8
+
+
+def test_ports_that_were_given_are_given_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor to another process: the ports of two clusters, or of a cluster and its gateway, would be the same."""
+    first = free_ports(1)[0]
+    monkeypatch.setattr(addresses, "_LOW", first)
+    monkeypatch.setattr(addresses, "_HIGH", first + 1)
+
+    with pytest.raises(ConfigurationError, match="no 1 ports between"):
+        free_ports(1)
+    ask = f"from quorate.cli.addresses import hold; print(hold({first}))"
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
+
+
+def test_who_listens_on_a_port_that_was_given_can_and_only_one() -> None:
+    port = free_ports(1)[0]
+
+    for _ in range(2):
+        with socket.create_server((LOOPBACK, port)) as server, socket.create_connection((LOOPBACK, port)):
+            server.accept()[0].close()  # the end that closes first keeps the port for a minute
+            with pytest.raises(OSError) as refused, socket.create_server((LOOPBACK, port)):
+                pass
+            assert refused.value.errno == errno.EADDRINUSE
+
+
+def test_what_somebody_listens_on_cannot_be_held() -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        assert not hold(taken.getsockname()[1])
 
 
 def test_a_taken_port_is_told() -> None:

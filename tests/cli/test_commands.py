@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
+from quorate.cli.addresses import free_ports
 from quorate.cli.bench import Load
 from quorate.cli.gateway import connects
 from quorate.cli.main import COMMANDS, cli
@@ -235,6 +236,16 @@ def test_up_sends_a_cluster_of_several_machines_to_quorate_replica(tmp_path: Pat
     assert result.exit_code == 2
     assert "replica 0 cannot listen on 192.0.2.1:7100: Cannot assign requested address" in result.output
     assert "start `quorate replica`" in result.output
+
+
+def test_up_gives_no_gateway_the_address_of_a_replica(tmp_path: Path) -> None:
+    directory, base = tmp_path / "c", free_ports(1)[0]
+    assert quorate("init", str(directory), "--replicas", "1", "--port-base", str(base)).exit_code == 0
+
+    result = quorate("up", "--dir", str(directory), "--redis", f"127.0.0.1:{base}")
+
+    assert result.exit_code == 2
+    assert f"--redis 127.0.0.1:{base}: replica 0 listens there; name another port" in result.output
 
 
 def test_a_port_of_another_machine_is_no_remedy_for_one_of_its_ports(tmp_path: Path) -> None:

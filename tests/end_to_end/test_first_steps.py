@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import redis
 
+from quorate.cli.addresses import free_ports
+
 pytestmark = pytest.mark.processes
 
 
@@ -119,3 +121,17 @@ def test_a_taken_redis_port_is_an_error_that_names_the_option(shared_cluster: An
     assert refused.returncode == 2
     assert f"--redis {address}: it is taken by another program; name another" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_else_listens_where_the_gateway_should_is_not_taken_for_it(helpers: Any, tmp_path: Any) -> None:
+    """One of the replicas, say: the gateway cannot have its port on all addresses."""
+    directory, port = tmp_path / "one", free_ports(1)[0]
+    made = helpers.quorate("init", str(directory), "--replicas", "1", "--port-base", str(port))
+    assert made.returncode == 0, made.stderr
+
+    ended = helpers.quorate("up", "--dir", str(directory), "--redis", f"0.0.0.0:{port}")
+
+    assert ended.returncode == 1
+    assert "the gateway is up" not in ended.stdout
+    assert "the gateway exited (exit code 2) while the cluster started" in ended.stdout
+    assert f"0.0.0.0:{port} is in use by another program" in ended.stderr

@@ -20,7 +20,7 @@ import pytest
 import quorate
 from quorate.auth.certificates import CERTIFICATE_FILE, tls_password
 from quorate.auth.keyfile import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, read_seed
-from quorate.cli.addresses import LOOPBACK, free_ports
+from quorate.cli.addresses import free_ports, hold
 from quorate.cli.operations import redis_operation
 from quorate.errors import ConfigurationError
 from quorate.folder import ClusterFolder, load_client, load_cluster, load_replica
@@ -47,17 +47,12 @@ def given_by_environment(passphrase_file: Path, monkeypatch: pytest.MonkeyPatch)
 
 def make(helpers: Any, directory: Path, *options: str) -> ClusterFolder:
     """The folders of a cluster of four on this machine."""
-    # Ports one after the other, of which the first is free: `quorate up` says it if another is not.
-    port = next(port for port in free_ports(200) if set(range(port, port + 4)) <= set(_free(port)))
+    port = free_ports(1)[0]
+    while not all(hold(port + replica_id) for replica_id in (1, 2, 3)):
+        port = free_ports(1)[0]
     completed = helpers.quorate("init", str(directory), "--port-base", str(port), *options)
     assert completed.returncode == 0, completed.stderr
     return load_cluster(directory)
-
-
-def _free(port: int) -> list[int]:
-    from quorate.cli.addresses import why_not_free
-
-    return [each for each in range(port, port + 4) if why_not_free(LOOPBACK, each) is None]
 
 
 def secrets_of(cluster: ClusterFolder) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ports: finding free ones, and finding out that one is taken before anything is started."""
+"""Ports: finding free ones and keeping them, and finding out that one is taken before anything is started."""
 
 from __future__ import annotations
 
@@ -20,15 +20,32 @@ _HIGH: Final = 32_000
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
+    """Ports of the loopback interface that nobody listens on. They are held: see `hold`."""
     candidates = random.SystemRandom().sample(range(_LOW, _HIGH), _HIGH - _LOW)
     found: list[int] = []
     for port in candidates:
-        if why_not_free(LOOPBACK, port) is None:
+        if hold(port):
             found.append(port)
             if len(found) == count:
                 return found
     raise ConfigurationError(f"no {count} ports between {_LOW} and {_HIGH} are free on {LOOPBACK}; stop what uses them")
+
+
+def hold(port: int) -> bool:
+    """Keep a port of the loopback interface until this process ends: whether it was free, and nobody held it.
+
+    Between the choice of a port and the start of who listens there, others choose ports too. A socket that is bound and
+    does not listen keeps the port from all who hold ports, and from outgoing connections; whoever sets SO_REUSEADDR, as
+    servers do, can listen there.
+    """
+    with closing(socket.socket()) as holder:
+        try:
+            holder.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # set before, it had shared the port with a holder
+        holder.detach()  # what is detached stays open
+    return True
 
 
 def why_not_free(host: str, port: int) -> str | None:

@@ -32,6 +32,10 @@ class Child:
         """Whether it was not seen to end."""
         return self.process.returncode is None
 
+    async def first_line(self) -> bytes:
+        """What it says first, where its output is a pipe; nothing, when it ends without a word."""
+        return b"" if self.process.stdout is None else await self.process.stdout.readline()
+
     def how_it_ended(self) -> str:
         """For people: its exit code, or what killed it."""
         code = self.process.returncode
@@ -55,16 +59,18 @@ class Children:
         when_ended: Callable[[Child], None],
         inside: Sequence[str] = (),
         errors: int | None = None,
+        output: int = DEVNULL,
     ) -> Child:
         """Run `quorate` with *arguments* and call *when_ended* if it ends before `stop`. *inside* is a command that
-        runs its arguments somewhere else, as the same process. *errors* is the file for what it logs.
+        runs its arguments somewhere else, as the same process. *errors* is the file for what it logs, and *output*
+        the one for what it says.
 
         It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
         """
         starting = create_subprocess_exec(
             *(*inside, sys.executable, "-m", "quorate", *arguments),
             stdin=DEVNULL,
-            stdout=DEVNULL,  # errors and logs go to standard error, by default this process's own
+            stdout=output,  # errors and logs go to standard error, by default this process's own
             stderr=errors,
             env=environment_of_child(),
             start_new_session=True,

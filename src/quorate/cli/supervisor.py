@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from contextlib import suppress
+from asyncio.subprocess import PIPE
 from typing import Any, Final, NamedTuple
 
 from quorate.cli.health import LOST_VOTES, NORMAL, RECOVERING, Answer, NoAnswer, assess, entered_view
@@ -134,9 +134,9 @@ class Supervisor:
     async def _start_gateway(self, gateway: Gateway) -> None:
         arguments = ["gateway", "redis", str(self._cluster.client()), "--listen", str(gateway)]
         arguments += ["--log-level", self._log_level]
-        child = await self._children.start("the gateway", arguments, self._gateway_ended)
-        while not await _accepts(gateway):
-            await asyncio.sleep(_POLL_SECONDS)
+        child = await self._children.start("the gateway", arguments, self._gateway_ended, output=PIPE)
+        if not await child.first_line():  # that connections are accepted there may be the work of another program
+            await asyncio.Event().wait()  # it ends: `_gateway_ended` tells that, and ends this
         say(f"the gateway is up: Redis protocol at {gateway}, pid {child.pid}")
 
     def _explain(self) -> None:
@@ -212,14 +212,3 @@ def _role(answer: Answer) -> str:
     if answer.get("status") == RECOVERING:
         return f"recovering, for it has lost its votes ({answer.get('votes_lost')})"
     return "primary" if answer.get("is_primary") else "backup"
-
-
-async def _accepts(gateway: Gateway) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(gateway.host, gateway.port)
-    except OSError:
-        return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True

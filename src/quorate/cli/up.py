@@ -12,7 +12,7 @@ import click
 import uvloop
 
 from quorate.backup.restore import UNFINISHED_FILE
-from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, parse_address, why_not_free
+from quorate.cli.addresses import LOOPBACK, PORT_MAX, TAKEN, free_ports, hold, parse_address, why_not_free
 from quorate.cli.init import describe_group
 from quorate.cli.output import say
 from quorate.cli.passphrase import ask_passphrase, passphrase_option
@@ -115,7 +115,7 @@ def up(
     kept = durability or ("memory" if lab else DEFAULT_DURABILITY)  # what a traitor keeps is nothing to begin from
     cluster = found or _make_cluster(directory, Wanted(replicas, replicated, kept, lab, tls))
     with hold_folder(directory):
-        cluster = _prepare(cluster, fresh)
+        cluster = _prepare(cluster, fresh, gateway)
         sys.exit(uvloop.run(_run(cluster, gateway, log_level, lab)))
 
 
@@ -190,16 +190,19 @@ def _gateway(redis: str) -> Gateway:
     if reason is not None:
         other = f"{host}:{port % PORT_MAX + 1}" if reason == TAKEN else f"{LOOPBACK}:{port}"
         raise ConfigurationError(f"--redis {redis}: {reason}; name another, for example --redis {other}")
+    hold(port)  # or a replica of a new cluster may be given it
     return Gateway(host, port)
 
 
-def _prepare(cluster: ClusterFolder, fresh: bool) -> ClusterFolder:
+def _prepare(cluster: ClusterFolder, fresh: bool, gateway: Gateway | None) -> ClusterFolder:
     """See that nothing of it runs, and start a new history where the old one ended with its processes."""
     for replica_id, (folder, member) in enumerate(zip(cluster.replicas(), cluster.configuration.replicas, strict=True)):
         if is_running(folder):
             raise ConfigurationError(
                 f"replica {replica_id} of {cluster.path} runs already: stop it, or choose another --dir"
             )
+        if gateway == (member.host, member.port):
+            raise ConfigurationError(f"--redis {gateway}: replica {replica_id} listens there; name another port")
         reason = why_not_free(member.host, member.port)
         if reason is not None:
             remedy = (

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from quorate.cli.addresses import free_ports
 from quorate.core.ports import Context
 from quorate.errors import RequestFailed
 from quorate.gateways.resp import GatewayLimits, RespServer, serve_redis
@@ -157,8 +158,7 @@ def start_gateway() -> Callable[..., AbstractContextManager[Gateway]]:
 
 @pytest.fixture(scope="session")
 def _redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_ports(1)[0]
     folder: Path = tmp_path_factory.mktemp("redis")
     options = ["--port", str(port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = subprocess.Popen(["/usr/bin/redis-server", *options], stdout=subprocess.PIPE, text=True)

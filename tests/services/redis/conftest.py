@@ -12,6 +12,7 @@ from pathlib import Path
 import hiredis
 import pytest
 
+from quorate.cli.addresses import free_ports
 from quorate.core.ports import Context
 from quorate.services.conformance import leaves_of
 from quorate.services.redis import Pipeline, RedisService, encode_operation
@@ -98,9 +99,7 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed (apt install redis-server): nothing to compare with")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports(1)[0]
     folder: Path = tmp_path_factory.mktemp("redis")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     with (folder / "log").open("wb") as log, subprocess.Popen([binary, *options], stdout=log, stderr=log) as server:
