@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -189,6 +192,22 @@ def test_what_grows_is_not_flat():
     assert endurance.growth(looks) == (1.0, pytest.approx(200 / 120))
     assert endurance.growth(looks[:1]) is None
     assert endurance.growth([]) is None
+
+
+def test_a_look_has_the_most_that_was_taken_since_the_one_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    heights = iter(range(500, 0, -1))
+    load = SimpleNamespace(measure=lambda order: SimpleNamespace(operations_in_all=20_000))
+    running = SimpleNamespace(load=load, cluster=tmp_path, roles={"primary": [1]})
+    (tmp_path / "replica-0").mkdir()
+    monkeypatch.setattr(endurance, "started", lambda *of: nullcontext((SimpleNamespace(check=lambda: None), running)))
+    monkeypatch.setattr(endurance, "memory_of", lambda pid: next(heights))
+    monkeypatch.setattr(endurance, "room_of", lambda folder: 7)
+
+    looks = endurance.measure(tmp_path, lambda done: None)
+
+    assert [look.memory_bytes for look in looks] == list(range(500, 0, -5))
+    assert {look.disk_bytes for look in looks} == {7}
+    assert looks[-1].operations == endurance.OPERATIONS
 
 
 def test_what_goes_up_and_down_between_the_same_heights_is_flat():

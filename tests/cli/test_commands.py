@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
+from quorate.cli import addresses
 from quorate.cli.addresses import free_ports
 from quorate.cli.bench import Load
 from quorate.cli.gateway import connects
@@ -236,6 +237,19 @@ def test_up_sends_a_cluster_of_several_machines_to_quorate_replica(tmp_path: Pat
     assert result.exit_code == 2
     assert "replica 0 cannot listen on 192.0.2.1:7100: Cannot assign requested address" in result.output
     assert "start `quorate replica`" in result.output
+
+
+def test_up_gives_no_new_replica_the_port_of_its_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:  # `free_ports` would hold it against `up`
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(addresses, "_LOW", port)
+    monkeypatch.setattr(addresses, "_HIGH", port + 1)
+
+    result = quorate("up", "--dir", str(tmp_path / "c"), "--replicas", "1", "--redis", f"127.0.0.1:{port}")
+
+    assert result.exit_code == 2
+    assert "no 1 ports between" in result.output
+    assert not (tmp_path / "c").exists()
 
 
 def test_up_gives_no_gateway_the_address_of_a_replica(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 Now and then a client sends a request to all replicas. A backup then knows that it waits, and looks at the *gap*: the
 time until it is proposed, as far as no requests were under way. A primary that has nothing else to do needs for that
-about as long as the replicas then need to agree, which a primary can make seem longer no more than TIMER-7 lets it.
-One whose gaps are several times that is left. Once f + 1 others have been the primary, for a while only if f + 1 of
-them were much faster: where nobody is, the network or the machines are slow. After that while it is left all the same:
-what others have shown may have been a passing trouble, or a faulty client's doing. So where all are slow one view is
-lost in each such while.
+about as long as the replicas then need to agree, which a primary can make seem longer no more than SEP-3 and TIMER-7
+let it. One whose gaps are several times that is left. Once f + 1 others have been the primary, for a while only if f +
+1 of them were much faster: where nobody is, the network or the machines are slow. After that while it is left all the
+same: what others have shown may have been a passing trouble, or a faulty client's doing. So where all are slow one
+view is lost in each such while.
 
 No client alone says so where there are several: of more than half of them the gaps have to be too long on average, the
 longest left out, as any primary has hitches. What a client sends to the backups alone they pass on at once, unless it
