@@ -41,7 +41,7 @@ def measure(directory: Path, tell: Callable[[int], None], operations: int = OPER
             processes.check()
             memory = max(memory, *map(memory_of, pids))
             disk = max(disk, *map(room_of, folders))
-            if done >= min((len(looks) + 1) * operations // LOOKS, operations):
+            if done >= (len(looks) + 1) * operations // LOOKS:
                 looks.append(Look(operations=done, memory_bytes=memory, disk_bytes=disk))
                 memory = disk = 0
             tell(done)
